@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The library on Linux: an event loop that owns one node, links by URL, the handover of shared
+ * memory between local processes, and a blocking client for programs that talk through a daemon.
+ */
+#ifndef RPR_POSIX_H
+#define RPR_POSIX_H
+
+#include <rpr/link.h>
+#include <rpr/vring.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RPR_ERROR_TEXT 256u
+
+/* ---- loop: the owner of one node ---------------------------------------------------------------- */
+
+struct rpr_loop;
+
+struct rpr_loop_config {
+    const char *name;    /* of the node */
+    uint32_t slot_bytes; /* struct rpr_node_config */
+    uint32_t slots;
+    bool locked;         /* other threads will send: links get locks */
+    uint32_t spin_us;    /* look for so long before sleeping while a peer runs on another CPU;
+                          * 0 = 20, UINT32_MAX = never */
+    void (*log)(void *ctx, enum rpr_log_level level, const char *text); /* NULL: stderr from WARNING up */
+    void *log_ctx;
+};
+
+/* Opens a node with its loop on the calling thread, which becomes the owner. 0 or negative code. */
+int rpr_loop_open(struct rpr_loop **loop, const struct rpr_loop_config *config);
+void rpr_loop_close(struct rpr_loop *loop); /* the node too */
+struct rpr_node *rpr_loop_node(struct rpr_loop *loop);
+
+/* One turn: polls the node and the watched descriptors; sleeps at most `timeout_ms` (-1: as long
+ * as nothing is due; 0: not at all). Owner. 0, or negative: the loop cannot go on. */
+int rpr_loop_turn(struct rpr_loop *loop, int timeout_ms);
+
+/* Turns until rpr_loop_stop(), which any thread or signal handler may call. */
+int rpr_loop_run(struct rpr_loop *loop);
+void rpr_loop_stop(struct rpr_loop *loop);
+
+/* A descriptor watched by the loop, level triggered; `events` and `ready`'s argument are EPOLLIN,
+ * EPOLLOUT, ... The memory is the caller's. `ready` may remove any watch, its own included. */
+struct rpr_watch {
+    void (*ready)(struct rpr_watch *watch, uint32_t events);
+    int fd;
+    uint32_t events;
+    bool active, dead;        /* private */
+    struct rpr_watch *next;   /* private */
+};
+int rpr_watch_start(struct rpr_loop *loop, struct rpr_watch *watch); /* or changes `events` */
+void rpr_watch_stop(struct rpr_loop *loop, struct rpr_watch *watch);
+/* The same edge triggered and never read: an eventfd doorbell (FACTS, "Linux"). */
+int rpr_watch_start_edge(struct rpr_loop *loop, struct rpr_watch *watch);
+
+/* ---- links by URL (INTERFACE 2) ------------------------------------------------------------------- */
+
+/* Parses and checks; opens nothing. 0, or -RPR_EINVAL / -RPR_ENOTSUP ("not in this version") with
+ * one line in `error`. */
+int rpr_url_check(const char *remote, const char *url, char error[RPR_ERROR_TEXT]);
+
+/* Opens the link; it connects and reconnects by itself. 0 or negative with one line in `error`. */
+int rpr_url_open(struct rpr_loop *loop, const char *remote, const char *url, struct rpr_link **link,
+                 char error[RPR_ERROR_TEXT]);
+
+/* The largest payload the URL asks for (its `size`), after rpr_url_check() succeeded. */
+uint32_t rpr_url_size(const char *url);
+
+/* ---- shared memory between two descriptors: the handover's session without its socket --------------- */
+
+/* A region made by the driver's side, with doorbells, to be handed to one other process. */
+struct rpr_shm_offer {
+    int memory;      /* sealed memfd */
+    int bell_driver; /* rings the driver's side */
+    int bell_device; /* rings the device's side */
+    uint32_t num, payload;
+    bool trusted;    /* peer of the same user: doorbells are eventfds; else pipes (ARCHITECTURE 8) */
+};
+
+/* ---- client: a program that talks through a daemon ---------------------------------------------------- */
+
+struct rpr_client;
+
+/* Attaches to the daemon at `control` (NULL: as `rpmsg` finds it) for `service` on `device` (NULL:
+ * serve whichever remote announces it). Runs a node of its own, inside the calls below; its data
+ * flows over its own private link. One thread. 0 or negative with one line in `error`. */
+int rpr_client_open(struct rpr_client **client, const char *control, const char *device,
+                    const char *service, char error[RPR_ERROR_TEXT]);
+
+/* Waits until there is a peer. -RPR_ETIMEDOUT; -RPR_ENOTCONN: daemon gone. timeout_ms -1: for ever. */
+int rpr_client_wait(struct rpr_client *client, int timeout_ms);
+
+/* Sends one message; waits for room. Returns 0; -RPR_ETIMEDOUT: nothing was taken; -RPR_EMSGSIZE;
+ * -RPR_ENOTCONN: the peer or the daemon is gone. */
+int rpr_client_send(struct rpr_client *client, const void *data, size_t len, int timeout_ms);
+
+/* Longest message, once there is a peer. */
+uint32_t rpr_client_tx_len(const struct rpr_client *client);
+
+/* Next message: its length (at most `size`, longer ones: -RPR_EMSGSIZE), 0 bytes is a message.
+ * -RPR_ENOENT: the peer closed and all was read; -RPR_ENOTCONN: link, device or daemon lost, what
+ * had come was read before; -RPR_ETIMEDOUT. */
+int rpr_client_recv(struct rpr_client *client, void *data, size_t size, int timeout_ms);
+
+/* For programs with a poll loop of their own: readable when a call above may make progress. */
+int rpr_client_fd(struct rpr_client *client);
+
+/* Waits until everything sent was taken by the node (at most timeout_ms), then closes. The peer
+ * hears a close after the last message. Returns 0, or what a send would have. Frees in any case. */
+int rpr_client_close(struct rpr_client *client, int timeout_ms);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
