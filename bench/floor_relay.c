@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * floor_relay_rtt_1core: A -> H -> B -> H -> A, three processes on one CPU, four wake-ups by
- * eventfds and no payload. A and B block in read; H sleeps in epoll, edge-triggered, and never reads
- * (each write is a new edge). No hub of three processes can be faster.
+ * eventfds and no payload. A and B block in read; H sleeps in epoll, edge-triggered, and never
+ * reads (each write is a new edge). No hub between two processes can do with less.
  */
 #include "common.h"
 

@@ -227,7 +227,7 @@ def text_of(report, missing):
 # ---- running -------------------------------------------------------------------------------------
 
 def run_command(command, source):
-    """Output of one run. Whatever ends this call, nothing of the command's process group lives on."""
+    """Output of one run. Whatever ends this call, nothing of its process group lives on."""
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -272,7 +272,7 @@ class Progress:
 
 
 class Bench:
-    """One selection of programs, run in rounds until the machine was quiet for one whole attempt."""
+    """One selection of programs, run in rounds until the machine was quiet for a whole attempt."""
 
     def __init__(self, folder, programs, counts, peers, progress):
         self.folder = folder
@@ -330,8 +330,8 @@ class Bench:
             if drift <= QUIET_DRIFT:
                 return True, attempt, samples
             self.progress.end()
-            print(f"bench: not quiet: {name} moved by {drift:.0%} (attempt {attempt} of {ATTEMPTS})",
-                  file=sys.stderr, flush=True)
+            print(f"bench: not quiet: {name} moved by {drift:.0%} "
+                  f"(attempt {attempt} of {ATTEMPTS})", file=sys.stderr, flush=True)
         return False, ATTEMPTS, best[1]
 
     def count(self, binary, name):
