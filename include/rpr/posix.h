@@ -35,8 +35,10 @@ int rpr_loop_open(struct rpr_loop **loop, const struct rpr_loop_config *config);
 void rpr_loop_close(struct rpr_loop *loop); /* the node too */
 struct rpr_node *rpr_loop_node(struct rpr_loop *loop);
 
-/* One turn: polls the node and the watched descriptors; sleeps at most `timeout_ms` (-1: as long
- * as nothing is due; 0: not at all). Owner. 0, or negative: the loop cannot go on. */
+/* One turn: polls the node and the watched descriptors, and sleeps at most `timeout_ms` (-1: as
+ * long as nothing is due; 0: not at all) if there was nothing to do. A turn in which something was
+ * done does not sleep, so that `while (!done) rpr_loop_turn(loop, -1)` is right. With 0 it is made
+ * for polling: most turns cost no system call. Owner. 0, or negative: the loop cannot go on. */
 int rpr_loop_turn(struct rpr_loop *loop, int timeout_ms);
 
 /* Turns until rpr_loop_stop(), which any thread or signal handler may call. */
@@ -44,17 +46,17 @@ int rpr_loop_run(struct rpr_loop *loop);
 void rpr_loop_stop(struct rpr_loop *loop);
 
 /* A descriptor watched by the loop, level triggered; `events` and `ready`'s argument are EPOLLIN,
- * EPOLLOUT, ... The memory is the caller's. `ready` may remove any watch, its own included. */
+ * EPOLLOUT, ... The memory is the caller's, zeroed before first use. `ready` may stop any watch and
+ * free its memory, its own included. */
 struct rpr_watch {
     void (*ready)(struct rpr_watch *watch, uint32_t events);
     int fd;
     uint32_t events;
-    bool active, dead;        /* private */
-    struct rpr_watch *next;   /* private */
+    bool active; /* private */
 };
 int rpr_watch_start(struct rpr_loop *loop, struct rpr_watch *watch); /* or changes `events` */
-void rpr_watch_stop(struct rpr_loop *loop, struct rpr_watch *watch);
-/* The same edge triggered and never read: an eventfd doorbell (FACTS, "Linux"). */
+void rpr_watch_stop(struct rpr_loop *loop, struct rpr_watch *watch); /* before the descriptor is closed */
+/* The same edge triggered and never read: an eventfd doorbell: each write is a new edge. */
 int rpr_watch_start_edge(struct rpr_loop *loop, struct rpr_watch *watch);
 
 /* ---- links by URL (INTERFACE 2) ------------------------------------------------------------------- */
@@ -70,16 +72,68 @@ int rpr_url_open(struct rpr_loop *loop, const char *remote, const char *url, str
 /* The largest payload the URL asks for (its `size`), after rpr_url_check() succeeded. */
 uint32_t rpr_url_size(const char *url);
 
-/* ---- shared memory between two descriptors: the handover's session without its socket --------------- */
+/* ---- shared memory over a connected descriptor ------------------------------------------------------ */
 
-/* A region made by the driver's side, with doorbells, to be handed to one other process. */
-struct rpr_shm_offer {
-    int memory;      /* sealed memfd */
-    int bell_driver; /* rings the driver's side */
-    int bell_device; /* rings the device's side */
-    uint32_t num, payload;
-    bool trusted;    /* peer of the same user: doorbells are eventfds; else pipes (ARCHITECTURE 8) */
+/* A link whose handover runs over a SOCK_SEQPACKET descriptor that is connected already: the
+ * private link of a client. It ends with the descriptor and does not come back. */
+struct rpr_shm_config {
+    const char *remote; /* the peer's name here; what the peer calls itself is not compared */
+    int fd;             /* the link's from the call on, whatever the result */
+    bool trusted;       /* the peer runs as the same user (SO_PEERCRED of the connection by which the
+                         * descriptor came: a socketpair itself tells nothing): eventfds as doorbells */
+    uint32_t num;       /* driver's side: buffers each way, 0 = 256 */
+    uint32_t payload;   /* driver's side: bytes of each, 0 = 2048 */
+
+    /* The descriptor ended, what came before has been delivered and the link is down: now or later
+     * it is to be unregistered (rpr_link_unregister()). Owner, once, never from inside a call. */
+    void (*ended)(void *ctx, const char *reason);
+    void *ctx;
 };
+
+/* Driver's side: waits for the HELLO of the other (2 s) and makes the memory. */
+int rpr_shm_serve_fd(struct rpr_loop *loop, const struct rpr_shm_config *config,
+                     struct rpr_link **link, char error[RPR_ERROR_TEXT]);
+
+/* Device's side: says HELLO and takes what it is offered. */
+int rpr_shm_join_fd(struct rpr_loop *loop, const struct rpr_shm_config *config,
+                    struct rpr_link **link, char error[RPR_ERROR_TEXT]);
+
+/* ---- Unix sockets with a name ----------------------------------------------------------------------- */
+
+#define RPR_UNIX_PATH_MAX 100u /* bytes: room for ".lock" within sun_path */
+
+/* A listening socket at `path`: bound under a temporary name, renamed, guarded by a lock file. */
+struct rpr_unix_listener {
+    int fd; /* non-blocking; -1 when closed */
+    int lock_fd;
+    uint64_t dev, ino; /* of the socket's file */
+    char path[RPR_UNIX_PATH_MAX + 1];
+};
+
+/* `type` SOCK_STREAM or SOCK_SEQPACKET; mode 0660. Replaces a stale socket of ours; anything else
+ * at `path` is an error: -RPR_EBUSY (in use), -RPR_EEXIST (no socket, or not ours),
+ * -RPR_ENAMETOOLONG, -RPR_EIO, with one line in `error`. */
+int rpr_unix_listen(struct rpr_unix_listener *listener, const char *path, int type,
+                    char error[RPR_ERROR_TEXT]);
+void rpr_unix_unlisten(struct rpr_unix_listener *listener); /* removes what it made */
+
+/* Does the other end of this connected socket run as the same user? (SO_PEERCRED) */
+bool rpr_unix_same_user(int fd);
+
+/* ---- control sockets -------------------------------------------------------------------------------- */
+
+/* Where `rpmsg` and programs find a daemon: `control` if given, else NODE.sock in the two
+ * directories if `node` is given, else $RPMSG_CONTROL, else the only live socket in
+ * $XDG_RUNTIME_DIR/rpmsg and /run/rpmsg. 0, or -RPR_ENOENT with one line in `error` (the list, if
+ * there are several). */
+int rpr_control_find(char path[108], const char *control, const char *node,
+                     char error[RPR_ERROR_TEXT]);
+
+/* Where the daemon of node `name` puts its socket: `control` if given, else $RPMSG_CONTROL, else
+ * NAME.sock in $XDG_RUNTIME_DIR/rpmsg if that variable is set, else in /run/rpmsg. Makes the
+ * directory (0755). 0 or negative with one line in `error`. */
+int rpr_control_place(char path[108], const char *control, const char *name,
+                      char error[RPR_ERROR_TEXT]);
 
 /* ---- client: a program that talks through a daemon ---------------------------------------------------- */
 
