@@ -16,13 +16,13 @@ from pathlib import Path
 # public headers, as an application does.
 CONTRACTS = {"rpr.h", "link.h", "error.h", "platform.h"}
 LAYERS = {
-    "base": (set(), {"error.h", "platform.h"}),
+    "base": (set(), {"rpr.h", "error.h", "platform.h"}),
     "wire": ({"base"}, {"error.h"}),
     "core": ({"base", "wire"}, CONTRACTS),
     "vring": ({"base", "wire"}, CONTRACTS | {"vring.h"}),
     "serial": ({"base", "wire"}, CONTRACTS | {"serial.h"}),
     "router": ({"base", "wire"}, CONTRACTS | {"router.h"}),
-    "service": ({"base", "wire"}, CONTRACTS | {"router.h"}),
+    "service": ({"base", "wire"}, CONTRACTS | {"router.h", "service.h"}),
 }
 
 # What a C compiler has without an operating system.

@@ -38,6 +38,7 @@ PLANTED = [
     ("src/base/bytes.h", '#include "wire/ns.h"', "src/base may not include src/wire"),
     ("src/wire/ns.h", '#include "core/node.h"', "src/wire may not include src/core"),
     ("src/wire/ns.h", "#include <rpr/rpr.h>", "src/wire may not include <rpr/rpr.h>"),
+    ("src/base/bytes.h", "#include <rpr/link.h>", "src/base may not include <rpr/link.h>"),
     ("src/core/node.c", "#include <rpr/vring.h>", "src/core may not include <rpr/vring.h>"),
     ("src/core/node.c", "#include <rpr/router.h>", "src/core may not include <rpr/router.h>"),
     ("src/vring/ring.c", '#include "core/node.h"', "src/vring may not include src/core"),
