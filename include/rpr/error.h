@@ -24,7 +24,7 @@ enum rpr_error {
     RPR_ENOTSUP = 95,      /* the link or peer cannot do this */
     RPR_ENOTCONN = 107,    /* not bound to a peer (any more) */
     RPR_ETIMEDOUT = 110,
-    RPR_ESTALE = 116       /* handle of something that was closed */
+    RPR_ESTALE = 116 /* handle of something that was closed */
 };
 
 /* Text of an error code, positive or negative; never NULL. Any context. */

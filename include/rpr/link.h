@@ -24,11 +24,11 @@ extern "C" {
 
 /* How the peer of a link behaves where peers differ (WIRE 1.3): rows of one table in the core. */
 enum rpr_dialect {
-    RPR_DIALECT_RPR,    /* our own: acknowledges, flow control where agreed */
-    RPR_DIALECT_NUTTX,  /* acknowledges with CREATE_ACK */
+    RPR_DIALECT_RPR,     /* our own: acknowledges, flow control where agreed */
+    RPR_DIALECT_NUTTX,   /* acknowledges with CREATE_ACK */
     RPR_DIALECT_OPENAMP, /* no ACK: a server answers with its own CREATE; latches the sender */
-    RPR_DIALECT_LINUX,  /* no ACK; a second CREATE makes a second channel: stay silent, learn from data */
-    RPR_DIALECT_LITE,   /* RPMsg-Lite: as OpenAMP, does not latch */
+    RPR_DIALECT_LINUX, /* no ACK; a second CREATE makes a second channel: stay silent, learn from data */
+    RPR_DIALECT_LITE, /* RPMsg-Lite: as OpenAMP, does not latch */
     RPR_N_DIALECTS
 };
 
@@ -57,13 +57,13 @@ struct rpr_incarnation {
 };
 
 struct rpr_queue_info {
-    const char *name;     /* "tx", "rx" */
-    uint32_t size;        /* buffers */
-    uint32_t free;        /* tx: can be reserved now; rx: with the peer */
-    uint32_t pending;     /* tx: the peer has not taken them; rx: came, not delivered yet */
-    uint32_t own_index;   /* free-running index of what we gave */
-    uint32_t peer_index;  /* free-running index of what we took */
-    uint32_t flags;       /* suppression word of the peer */
+    const char *name;    /* "tx", "rx" */
+    uint32_t size;       /* buffers */
+    uint32_t free;       /* tx: can be reserved now; rx: with the peer */
+    uint32_t pending;    /* tx: the peer has not taken them; rx: came, not delivered yet */
+    uint32_t own_index;  /* free-running index of what we gave */
+    uint32_t peer_index; /* free-running index of what we took */
+    uint32_t flags;      /* suppression word of the peer */
 };
 
 struct rpr_buffer_info {
@@ -73,7 +73,8 @@ struct rpr_buffer_info {
 };
 
 struct rpr_link_ops {
-    const char *kind; /* "shm", "loop", ... */
+    bool strict; /* a message longer than what was received breaks the link (shared memory);
+                       * else it is only counted (a wire makes errors) */
 
     /* Start connecting / stop and forget the session; neither makes an upcall before it returns,
      * except that `open` may call rpr_link_up(). After `close` the session's memory is the
@@ -115,36 +116,44 @@ struct rpr_link_ops {
 /* Embedded by the transport. Fields are the core's; a transport reads `incarnation`, `node` and
  * `now` only through the functions below. */
 struct rpr_link {
-    const struct rpr_link_ops *ops;
+    const struct rpr_link_ops *ops; /* a transport may change it while not up */
+    const char *kind;
     struct rpr_incarnation *incarnation; /* NULL while not up */
     void *lock;                          /* NULL: opened single-threaded */
     struct rpr_device *device;
     struct rpr_node *node;
-    struct rpr_endpoint *control_head, *control_tail; /* name service words to be sent */
-    struct rpr_endpoint *grant_head;                  /* endpoints with credit to be granted */
-    struct rpr_endpoint *wait_head, *wait_tail;       /* senders to be told `writable` */
+    struct rpr_endpoint *control_head, *control_tail;   /* name service words to be sent */
+    struct rpr_endpoint *grant_head;                    /* endpoints with credit to be granted */
+    struct rpr_endpoint *wait_head, *wait_tail;         /* senders to be told `writable` */
     struct rpr_link *next_active, *next_touched, *next; /* lists of the node */
     struct rpr_timer wait_timer; /* looks at the used ring while there are waiters */
     struct rpr_timer retry_timer;
-    uint64_t wait_us, retry_ms;
-    uint32_t state; /* enum rpr_device_state */
+    uint64_t wait_us, retry_ms, up_at_ns;
+    uint32_t n_zombies; /* former incarnations with buffers outstanding */
+    uint32_t state;     /* enum rpr_device_state */
     uint32_t tx_len, rx_len;
     enum rpr_dialect dialect;
-    _Atomic uint32_t n_control; /* endpoints on control_head: data waits behind them */
+    _Atomic uint32_t n_control;  /* endpoints on control_head: data waits behind them */
     struct rpr_endpoint *holder; /* set by rpr_link_rx() when it returns RPR_LINK_RX_HELD */
     bool credit;                 /* flow control per endpoint agreed with this peer */
     bool peer_suspended;
-    bool active, touched, armed, wanted, stopped, polled;
-    struct rpr_endpoint *stopper; /* the endpoint that stopped the link (RPR_STOP_LINK) */
+    bool active, touched, armed, polled;
+    bool polling;                 /* inside `poll`: an end waits for its return */
+    bool ending;                  /* endpoints are being told of the end */
+    bool removed;                 /* unregistered */
+    bool admin_up;                /* wanted up; false after rpr_device_down() */
+    uint8_t doom;                 /* what waits for the end of `poll` */
+    struct rpr_endpoint *stopper; /* the endpoint that stopped the link (RPR_STOP_LINK), or NULL */
     char reason[RPR_REASON_MAX];
 };
 
-/* Adds the link and the device named `remote` to the node and opens it. `locked`: other threads
+/* Adds the link and the device named `remote` to the node and opens it. `kind` ("shm", "loop") is
+ * what is shown as its transport and must outlive it. `locked`: other threads
  * will send on it (needs the platform's locks). The device of that name may be a routed one: the
  * link takes its place. Fails: -RPR_EINVAL (name), -RPR_EEXIST (a link to that name),
  * -RPR_ENOMEM. */
 int rpr_link_register(struct rpr_node *node, struct rpr_link *link, const struct rpr_link_ops *ops,
-                      const char *remote, bool locked);
+                      const char *remote, const char *kind, bool locked);
 
 /* Ends the link and removes its device; `destroy` follows, at once or when the last buffer is
  * back. */
@@ -163,6 +172,10 @@ void rpr_link_up(struct rpr_link *link, const struct rpr_session *session);
 
 /* The connection is lost or was never made; the transport goes on trying. `reason` is shown. */
 void rpr_link_down(struct rpr_link *link, const char *reason);
+
+/* Delivers what has come, at most `limit` messages: before the end of a session whose peer is gone
+ * but whose memory is intact. Not inside `poll`. */
+void rpr_link_drain(struct rpr_link *link, unsigned limit);
 
 /* The peer broke the protocol: the core closes the link and opens it again after 100 ms doubling
  * to 10 s. May be called from inside `poll`, which must then return without touching the
@@ -190,9 +203,9 @@ void rpr_link_credit(struct rpr_link *link);
 /* ---- routed devices (made by the router's edge) ------------------------------------------------ */
 
 struct rpr_routed_config {
-    const char *name;      /* remote CPU, 1 to 7 bytes */
-    struct rpr_device *via; /* device of the hub; a link */
-    uint32_t tx_len, rx_len; /* from the hub; clamped to 1..what the link takes */
+    const char *name;                       /* remote CPU, 1 to 7 bytes */
+    struct rpr_device *via;                 /* device of the hub; a link */
+    uint32_t tx_len, rx_len;                /* from the hub; clamped to 1..what the link takes */
     int (*power)(void *priv, bool running); /* rpr_device_power(), or NULL */
     void *priv;
 };

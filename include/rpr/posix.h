@@ -23,10 +23,11 @@ struct rpr_loop_config {
     const char *name;    /* of the node */
     uint32_t slot_bytes; /* struct rpr_node_config */
     uint32_t slots;
-    bool locked;         /* other threads will send: links get locks */
-    uint32_t spin_us;    /* look for so long before sleeping while a peer runs on another CPU;
+    bool locked;      /* other threads will send: links get locks */
+    uint32_t spin_us; /* look for so long before sleeping while a peer runs on another CPU;
                           * 0 = 20, UINT32_MAX = never */
-    void (*log)(void *ctx, enum rpr_log_level level, const char *text); /* NULL: stderr from WARNING up */
+    void (*log)(void *ctx, enum rpr_log_level level,
+                const char *text); /* NULL: stderr from WARNING up */
     void *log_ctx;
 };
 
@@ -55,7 +56,8 @@ struct rpr_watch {
     bool active; /* private */
 };
 int rpr_watch_start(struct rpr_loop *loop, struct rpr_watch *watch); /* or changes `events` */
-void rpr_watch_stop(struct rpr_loop *loop, struct rpr_watch *watch); /* before the descriptor is closed */
+void rpr_watch_stop(struct rpr_loop *loop,
+                    struct rpr_watch *watch); /* before the descriptor is closed */
 /* The same edge triggered and never read: an eventfd doorbell: each write is a new edge. */
 int rpr_watch_start_edge(struct rpr_loop *loop, struct rpr_watch *watch);
 
@@ -79,10 +81,10 @@ uint32_t rpr_url_size(const char *url);
 struct rpr_shm_config {
     const char *remote; /* the peer's name here; what the peer calls itself is not compared */
     int fd;             /* the link's from the call on, whatever the result */
-    bool trusted;       /* the peer runs as the same user (SO_PEERCRED of the connection by which the
+    bool trusted;     /* the peer runs as the same user (SO_PEERCRED of the connection by which the
                          * descriptor came: a socketpair itself tells nothing): eventfds as doorbells */
-    uint32_t num;       /* driver's side: buffers each way, 0 = 256 */
-    uint32_t payload;   /* driver's side: bytes of each, 0 = 2048 */
+    uint32_t num;     /* driver's side: buffers each way, 0 = 256 */
+    uint32_t payload; /* driver's side: bytes of each, 0 = 2048 */
 
     /* The descriptor ended, what came before has been delivered and the link is down: now or later
      * it is to be unregistered (rpr_link_unregister()). Owner, once, never from inside a call. */

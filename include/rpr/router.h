@@ -26,15 +26,16 @@ struct rpr_hub;
 
 /* What to do with a message for an edge that takes none now and whose quota is used up. */
 enum rpr_policy {
-    RPR_POLICY_DEFAULT,     /* credit where the sender takes part in it, else drop-newest */
-    RPR_POLICY_CREDIT,      /* the sending endpoint is stopped before: lossless, nothing else waits */
+    RPR_POLICY_DEFAULT, /* credit where the sender takes part in it, else drop-newest */
+    RPR_POLICY_CREDIT,  /* the sending endpoint is stopped before: lossless, nothing else waits */
     RPR_POLICY_DROP_NEWEST, /* counted */
     RPR_POLICY_DROP_OLDEST, /* counted */
-    RPR_POLICY_BLOCK        /* the sender's whole link is left unread for at most block_ms, then drop-newest */
+    RPR_POLICY_BLOCK /* the sender's whole link is left unread for at most block_ms, then drop-newest */
 };
 
 struct rpr_pair_config {
-    const char *a, *b;           /* CPU names of two links, 1 to 7 bytes; NULL, NULL: every pair of links without
+    const char *a,
+        *b; /* CPU names of two links, 1 to 7 bytes; NULL, NULL: every pair of links without
                                   * a configuration of its own */
     enum rpr_policy policy;
     uint32_t quota;              /* messages parked per route and direction; 0 = 256 */
@@ -62,9 +63,11 @@ struct rpr_client_route;
 struct rpr_client_config {
     struct rpr_device *client; /* the local program's private link */
     const char *service;
-    const char *device; /* remote CPU to announce the service to; NULL: serve whichever announces it first */
-    uint32_t quota;     /* 0 = 256 */
-    void (*ended)(void *ctx, bool lost); /* the remote end is gone and the client has been given all that
+    const char *
+        device; /* remote CPU to announce the service to; NULL: serve whichever announces it first */
+    uint32_t quota; /* 0 = 256 */
+    void (*ended)(void *ctx,
+                  bool lost); /* the remote end is gone and the client has been given all that
                                           * came: lost: link or device, else it was closed. The route can be
                                           * closed, or, if it serves, it waits for the next one */
     void *ctx;

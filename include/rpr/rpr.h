@@ -28,12 +28,12 @@
 extern "C" {
 #endif
 
-#define RPR_NAME_MAX 31u           /* service or CPU name without NUL (WIRE 1.3, 7) */
-#define RPR_ROUTED_CPU_MAX 7u      /* CPU name that can be routed (WIRE 5.1) */
+#define RPR_NAME_MAX           31u /* service or CPU name without NUL (WIRE 1.3, 7) */
+#define RPR_ROUTED_CPU_MAX     7u  /* CPU name that can be routed (WIRE 5.1) */
 #define RPR_ROUTED_SERVICE_MAX 21u /* service name on a routed device (WIRE 5.1) */
-#define RPR_ADDR_ANY UINT32_MAX
-#define RPR_ADDR_DYNAMIC 1024u /* first dynamic address (WIRE 1.2) */
-#define RPR_HEADER_BYTES 16u   /* RPMsg header in front of each payload (WIRE 1.1) */
+#define RPR_ADDR_ANY           UINT32_MAX
+#define RPR_ADDR_DYNAMIC       1024u /* first dynamic address (WIRE 1.2) */
+#define RPR_HEADER_BYTES       16u   /* RPMsg header in front of each payload (WIRE 1.1) */
 
 #define RPR_POLL_MORE UINT64_C(0) /* rpr_node_poll(): call again at once */
 #define RPR_POLL_IDLE UINT64_MAX  /* rpr_node_poll(): nothing is due at any time */
@@ -56,9 +56,9 @@ typedef struct rpr_ept {
 struct rpr_node_config {
     const char *name;                    /* this CPU, 1 to 31 bytes; copied */
     const struct rpr_platform *platform; /* must outlive the node */
-    uint32_t slot_bytes;                 /* longest message that can be kept (parked or RPR_LATER), payload
+    uint32_t slot_bytes; /* longest message that can be kept (parked or RPR_LATER), payload
                                           * bytes; 0 = 2048. Longer ones are dropped and counted instead */
-    uint32_t slots;                      /* slots shared by all endpoints beyond what each has reserved; 0 = 1024 */
+    uint32_t slots;      /* slots shared by all endpoints beyond what each has reserved; 0 = 1024 */
 };
 
 /* Fails: -RPR_EINVAL (name, platform), -RPR_ENOMEM. */
@@ -69,6 +69,7 @@ int rpr_node_open(struct rpr_node **node, const struct rpr_node_config *config);
 void rpr_node_close(struct rpr_node *node);
 
 const char *rpr_node_name(const struct rpr_node *node);
+const struct rpr_platform *rpr_node_platform(const struct rpr_node *node);
 
 /* Does the due work of all ready links, at most `budget` messages of each (0 = 32), then what is
  * pending: name service, credits, doorbells. Returns RPR_POLL_MORE, RPR_POLL_IDLE or the time of
@@ -98,8 +99,8 @@ uint64_t rpr_node_now(const struct rpr_node *node); /* `now_ns` of the poll that
 
 struct rpr_timer {
     void (*fire)(struct rpr_timer *timer, uint64_t now_ns);
-    uint64_t at_ns;                            /* private from here */
-    struct rpr_timer *child, *sibling, *prev;  /* pairing heap */
+    uint64_t at_ns;                           /* private from here */
+    struct rpr_timer *child, *sibling, *prev; /* pairing heap */
     bool active;
 };
 
@@ -121,12 +122,12 @@ enum rpr_device_state {
 };
 
 /* Counters: one table, for the struct, for printing and for adding up. */
-#define RPR_DEVICE_COUNTERS(X)                                                                     \
-    X(tx)      /* messages handed to the link */                                                   \
-    X(rx)      /* messages received and delivered */                                               \
-    X(dropped) /* received, or to be forwarded, and lost, for any reason but `late` */             \
-    X(parked)  /* kept for later at least once */                                                  \
-    X(late)    /* for an unknown or former endpoint */                                             \
+#define RPR_DEVICE_COUNTERS(X)                                                         \
+    X(tx)      /* messages handed to the link */                                       \
+    X(rx)      /* messages received and delivered */                                   \
+    X(dropped) /* received, or to be forwarded, and lost, for any reason but `late` */ \
+    X(parked)  /* kept for later at least once */                                      \
+    X(late)    /* for an unknown or former endpoint */                                 \
     X(errors)  /* malformed name service or router messages, bad lengths, overlong messages */
 
 struct rpr_device_counters {
@@ -148,7 +149,7 @@ struct rpr_device_info {
     uint32_t rx_len;       /* longest payload that can be received, 0 while not up */
     bool credit;           /* the peer takes part in flow control per endpoint */
     uint32_t n_endpoints;
-    uint32_t n_announcements;      /* kept for a service that may come */
+    uint32_t n_announcements;       /* kept for a service that may come */
     uint64_t announcements_refused; /* more than 256 kept */
     struct rpr_device_counters counters;
 };
@@ -156,15 +157,22 @@ struct rpr_device_info {
 /* A device, once there, stays as long as the node; routed ones may be evicted when they are down
  * and have no endpoint and no user (rpr_device_get()). */
 struct rpr_device *rpr_device_find(struct rpr_node *node, const char *name);
-struct rpr_device *rpr_device_next(struct rpr_node *node, struct rpr_device *previous); /* NULL: first */
-void rpr_device_get(struct rpr_device *device); /* keeps it from being evicted */
+struct rpr_device *rpr_device_next(struct rpr_node *node,
+                                   struct rpr_device *previous); /* NULL: first */
+void rpr_device_get(struct rpr_device *device);                  /* keeps it from being evicted */
 void rpr_device_put(struct rpr_device *device);
 void rpr_device_info(const struct rpr_device *device, struct rpr_device_info *info);
 const char *rpr_device_name(const struct rpr_device *device);
 enum rpr_device_state rpr_device_state(const struct rpr_device *device);
 struct rpr_node *rpr_device_node(const struct rpr_device *device);
-struct rpr_link *rpr_device_link(const struct rpr_device *device); /* that carries it now, or NULL */
-void *rpr_device_priv(const struct rpr_device *device); /* for the part that made a routed device */
+struct rpr_link *rpr_device_link(
+    const struct rpr_device *device);                   /* that carries it now, or NULL */
+void *rpr_device_priv(const struct rpr_device *device); /* of the part that made a routed device */
+
+/* Parts of the stack that other parts ask for: one pointer each. */
+enum rpr_part { RPR_PART_ROUTES, RPR_PART_EDGE, RPR_PART_HUB, RPR_PART_PING, RPR_N_PARTS };
+void *rpr_node_part(const struct rpr_node *node, enum rpr_part part);
+void rpr_node_set_part(struct rpr_node *node, enum rpr_part part, void *pointer);
 
 /* Longest payload that can be sent now; 0 while not up. */
 uint32_t rpr_device_tx_len(const struct rpr_device *device);
@@ -185,17 +193,18 @@ int rpr_device_power(struct rpr_device *device, bool running);
 struct rpr_msg {
     const void *data;
     uint32_t len;
-    uint32_t src;             /* sender's address; on routed devices the hub's. Never trust it */
-    uint32_t id;              /* private from here */
+    uint32_t src; /* sender's address; on routed devices the hub's. Never trust it */
+    uint32_t id;  /* private from here */
     struct rpr_link *link;
     void *incarnation;
     struct rpr_endpoint *endpoint;
 };
 
 enum rpr_rx_result {
-    RPR_DONE = 0,  /* dealt with; the buffer goes back */
-    RPR_HOLD = 1,  /* the receiver keeps the buffer until rpr_release() */
-    RPR_LATER = 2, /* cannot deal with it now: keep it, in order, within `quota`, and deliver it again when
+    RPR_DONE = 0, /* dealt with; the buffer goes back */
+    RPR_HOLD = 1, /* the receiver keeps the buffer until rpr_release() */
+    RPR_LATER =
+        2, /* cannot deal with it now: keep it, in order, within `quota`, and deliver it again when
                     * this endpoint's link is writable or at rpr_ept_resume() */
 };
 
@@ -208,7 +217,7 @@ enum rpr_unbound_reason {
 enum rpr_overflow {
     RPR_DROP_NEWEST, /* and count */
     RPR_DROP_OLDEST, /* and count */
-    RPR_STOP_LINK    /* leave it unread: all of that link waits, until room or rpr_ept_overflow() changes it */
+    RPR_STOP_LINK /* leave it unread: all of that link waits, until room or rpr_ept_overflow() changes it */
 };
 
 /* Limits what several endpoints together keep. The memory is the caller's and outlives them. */
@@ -228,23 +237,26 @@ struct rpr_ept_ops {
 };
 
 enum rpr_ept_flags {
-    RPR_EPT_CONTROL = 1u,  /* state, not data: may take the last free buffer, goes first, has no credit */
-    RPR_EPT_MANUAL = 2u,   /* redeliver kept messages at rpr_ept_resume() only */
-    RPR_EPT_QUIET = 4u,    /* its close sends no DESTROY */
-    RPR_EPT_NO_NS = 8u,    /* the opener deals with the name service itself (rpr_ept_bind()) and sends nothing
+    RPR_EPT_CONTROL =
+        1u, /* state, not data: may take the last free buffer, goes first, has no credit */
+    RPR_EPT_MANUAL = 2u, /* redeliver kept messages at rpr_ept_resume() only */
+    RPR_EPT_NO_NS =
+        4u, /* the opener deals with the name service itself (rpr_ept_bind()) and sends nothing
                             * at open, unless RPR_EPT_ANNOUNCE */
-    RPR_EPT_ANNOUNCE = 16u /* with RPR_EPT_NO_NS: send CREATE when opened */
+    RPR_EPT_ANNOUNCE = 8u /* with RPR_EPT_NO_NS: send CREATE when opened */
 };
 
 struct rpr_ept_config {
-    const char *name;        /* service name: 1 to 31 bytes, on a routed device 1 to 21; NULL: none, no name service */
-    uint32_t addr;           /* own address: RPR_ADDR_ANY = dynamic, else below 1024 */
-    uint32_t dest;           /* peer's address, if known (a server that answers an announcement);
+    const char *
+        name; /* service name: 1 to 31 bytes, on a routed device 1 to 21; NULL: none, no name service */
+    uint32_t addr; /* own address: RPR_ADDR_ANY = dynamic, else below 1024 */
+    uint32_t dest; /* peer's address, if known (a server that answers an announcement);
                               * RPR_ADDR_ANY: announce, and be bound when the peer answers */
-    uint32_t quota;          /* messages kept for RPR_LATER; 0: RPR_LATER drops. The memory is reserved at open up to
+    uint32_t
+        quota; /* messages kept for RPR_LATER; 0: RPR_LATER drops. The memory is reserved at open up to
                               * `reserve`, the rest comes from the node's shared slots */
-    uint32_t reserve;        /* 0 = all of quota */
-    uint32_t flags;          /* enum rpr_ept_flags */
+    uint32_t reserve; /* 0 = all of quota */
+    uint32_t flags;   /* enum rpr_ept_flags */
     enum rpr_overflow overflow;
     struct rpr_quota *shared; /* an additional limit on what is kept, or NULL */
     const struct rpr_ept_ops *ops;
@@ -263,6 +275,9 @@ int rpr_ept_open(struct rpr_device *device, const struct rpr_ept_config *config,
  * was sent before. -RPR_ESTALE: closed already. */
 int rpr_ept_close(rpr_ept_t ept);
 
+/* The same, but the peer is not told: it knows, or is gone. */
+int rpr_ept_abandon(rpr_ept_t ept);
+
 enum rpr_ept_state { RPR_EPT_ANNOUNCED, RPR_EPT_BOUND, RPR_EPT_UNBOUND, RPR_EPT_CLOSING };
 
 struct rpr_ept_info {
@@ -275,7 +290,8 @@ struct rpr_ept_info {
 };
 
 int rpr_ept_info(rpr_ept_t ept, struct rpr_ept_info *info);
-rpr_ept_t rpr_ept_next(struct rpr_device *device, rpr_ept_t previous); /* {0}: first; {0} at the end */
+rpr_ept_t rpr_ept_next(struct rpr_device *device,
+                       rpr_ept_t previous); /* {0}: first; {0} at the end */
 
 /* Delivers kept messages again, until one is RPR_LATER once more. */
 int rpr_ept_resume(rpr_ept_t ept);
@@ -366,8 +382,8 @@ enum rpr_event_kind {
     RPR_EVENT_EPT_BOUND,
     RPR_EVENT_EPT_UNBOUND,
     RPR_EVENT_EPT_CLOSED,
-    RPR_EVENT_ROUTE,       /* `name` service, `state` text in `reason` */
-    RPR_EVENT_POOL_EMPTY   /* `name` tells which pool could not serve; counted there */
+    RPR_EVENT_ROUTE,     /* `name` service, `state` text in `reason` */
+    RPR_EVENT_POOL_EMPTY /* `name` tells which pool could not serve; counted there */
 };
 
 struct rpr_event {
@@ -389,7 +405,8 @@ struct rpr_observer {
 
 void rpr_observer_add(struct rpr_node *node, struct rpr_observer *observer);
 void rpr_observer_remove(struct rpr_node *node, struct rpr_observer *observer);
-void rpr_event_emit(struct rpr_node *node, const struct rpr_event *event); /* for parts of the stack */
+void rpr_event_emit(struct rpr_node *node,
+                    const struct rpr_event *event); /* for parts of the stack */
 
 #ifdef __cplusplus
 }

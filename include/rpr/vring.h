@@ -18,22 +18,24 @@ enum rpr_vring_role { RPR_VRING_DRIVER, RPR_VRING_DEVICE };
 
 /* Where everything is; offsets in bytes from the start of the shared region. */
 struct rpr_vring_ring {
-    uint32_t num;     /* descriptors: a power of two, 2 to 32768 */
-    uint32_t desc;    /* 16 * num bytes */
-    uint32_t avail;   /* 6 + 2 * num bytes */
-    uint32_t used;    /* 6 + 8 * num bytes */
-    uint32_t buffers; /* driver only: first buffer */
-    uint32_t stride;  /* driver only: from one buffer to the next */
-    uint32_t size;    /* driver only: bytes of a buffer, RPMsg header included */
+    uint32_t num;         /* descriptors: a power of two, 2 to 32768 */
+    uint32_t desc;        /* 16 * num bytes */
+    uint32_t avail;       /* 6 + 2 * num bytes */
+    uint32_t used;        /* 6 + 8 * num bytes */
+    uint32_t buffers;     /* driver only: first buffer */
+    uint32_t stride;      /* driver only: from one buffer to the next; 0: the other side knows */
+    uint32_t size;        /* bytes of a buffer, RPMsg header included */
     uint32_t driver_flag; /* u16, bit 0: "do not ring the driver for this ring"; normally = avail */
     uint32_t device_flag; /* u16, bit 0: "do not ring the device for this ring"; normally = used */
 };
 
 struct rpr_vring_layout {
     struct rpr_vring_ring ring[2];
-    uint32_t bytes;     /* of the whole region */
-    uint32_t driver_power, device_power; /* local layout: u32, 0 = running, 1 = suspended; 0 = none */
-    uint32_t driver_cpu, device_cpu;     /* local layout: u32, CPU its owner runs on + 1, 0 = asleep; 0 = none */
+    uint32_t bytes; /* of the whole region */
+    uint32_t driver_power,
+        device_power; /* local layout: u32, 0 = running, 1 = suspended; 0 = none */
+    uint32_t driver_cpu,
+        device_cpu; /* local layout: u32, CPU its owner runs on + 1, 0 = asleep; 0 = none */
 };
 
 /* Our own layout for two processes of one machine: `num` buffers each way of `payload` bytes; all
@@ -46,23 +48,24 @@ int rpr_vring_layout_local(struct rpr_vring_layout *layout, uint32_t num, uint32
 int rpr_vring_layout_check(const struct rpr_vring_layout *layout, uint64_t bytes);
 
 struct rpr_vring_session {
-    enum rpr_vring_role role;
-    void *base;         /* the region, mapped here, 4-byte aligned; lives until `detached` */
-    uint64_t base_da;   /* what a descriptor's address says for offset 0 */
+    enum rpr_vring_role role; /* a driver initialises the rings; a device goes on from the used
+                               * indices it finds (WIRE 2.2) */
+    void *base;               /* the region, mapped here, 4-byte aligned; lives until `detached` */
+    uint64_t base_da;         /* what a descriptor's address says for offset 0 */
     struct rpr_vring_layout layout;
-    bool fresh;         /* driver: initialise the rings now. False: continue from the indices found (WIRE 2.2) */
-    bool always_ring;   /* the peer's suppression flags mean nothing (H-28) */
+    bool always_ring; /* the peer's suppression flags mean nothing (H-28) */
     enum rpr_dialect dialect;
     bool credit;
-    void (*ring)(void *ctx, bool to_tx_ring); /* the doorbell. Any thread that sends. Must not wait */
-    void (*detached)(void *ctx); /* owner: nothing of the region is used any more */
+    void (*ring)(void *ctx,
+                 bool to_tx_ring); /* the doorbell. Any thread that sends. Must not wait */
+    void (*detached)(void *ctx);   /* owner: nothing of the region is used any more */
     void *ctx;
 };
 
 /* The platform's side of the link. */
 struct rpr_vring_port {
-    void (*open)(void *ctx);  /* start connecting; rpr_vring_attach() when there is a peer */
-    void (*close)(void *ctx); /* stop; the session's region stays mapped until `detached` */
+    void (*open)(void *ctx);    /* start connecting; rpr_vring_attach() when there is a peer */
+    void (*close)(void *ctx);   /* stop; the session's region stays mapped until `detached` */
     void (*destroy)(void *ctx); /* the link is gone for good */
     void *ctx;
 };
@@ -76,7 +79,7 @@ struct rpr_vring_config {
 
 /* Makes the link and its device in the node, and opens it. Errors of rpr_link_register(). */
 int rpr_vring_open(struct rpr_node *node, const struct rpr_vring_config *config,
-                   struct rpr_link **link);
+                   struct rpr_link **link); /* *link is set before port.open() is called */
 
 /* There is a peer. 0: the link is up (or was broken by what was found: it says so by `close`).
  * -RPR_EINVAL: the layout is not usable, -RPR_ENOMEM, -RPR_EBUSY: attached already; then nothing

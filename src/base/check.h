@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Assertions for our own invariants, never for anything that a peer, a user or the allocator
+ * decides. They are part of debug builds (RPR_DEBUG); a port may say what a failure does.
+ */
+#ifndef BASE_CHECK_H
+#define BASE_CHECK_H
+
+#ifdef RPR_DEBUG
+#ifndef RPR_ASSERT_FAILED
+#define RPR_ASSERT_FAILED() __builtin_trap()
+#endif
+#define RPR_ASSERT(condition) ((condition) ? (void)0 : RPR_ASSERT_FAILED())
+#else
+#define RPR_ASSERT(condition) ((void)0)
+#endif
+
+#define RPR_LIKELY(condition)   __builtin_expect(!!(condition), 1)
+#define RPR_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+/* The local `object`, copied from peer memory, is read from its own memory from here on: the
+ * compiler may not go back to where it came from. */
+#define RPR_PRIVATE(object) __asm__ volatile("" : "+m"(object))
+
+/* The object of `type` whose `member` is at `pointer`. */
+#define RPR_CONTAINER(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+
+#endif

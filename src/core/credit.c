@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Flow control per endpoint, between two nodes of ours that agreed on it (SPEC, "credit").
+ *
+ * Both ends count the messages of one direction since they were bound to each other. The sender
+ * stops at its limit; the receiver raises the limit as it deals with messages, always by no more
+ * than what it can keep if it has to (its window). A window starts at what was promised when the
+ * endpoint was opened, and grows with use out of the node's shared slots.
+ *
+ * Towards a peer without credit the limit is moved on whenever it is reached: one code path.
+ * An agreement may come after endpoints were bound (HELLO of an edge): then the receiver's first
+ * grant begins it.
+ */
+#include "core/core.h"
+
+#include "wire/credit.h"
+
+#define UNLIMITED 0x40000000u
+
+static uint32_t window_of(const struct rpr_endpoint *e)
+{
+    return e->quota ? e->window : CREDIT_WINDOW;
+}
+
+void credit_start(struct rpr_endpoint *e, const struct rpr_link *link)
+{
+    bool credit = link->credit && !(e->flags & RPR_EPT_CONTROL);
+
+    e->tx_count = 0;
+    e->tx_limit = credit ? CREDIT_FIRST : UNLIMITED;
+    e->tx_limited = credit;
+    e->rx_count = 0;
+    e->rx_grant_at = UNLIMITED;
+    if (credit)
+        credit_due(e);
+}
+
+static void leave_grant_list(struct rpr_endpoint *e, struct rpr_link *link)
+{
+    struct rpr_endpoint **at = &link->grant_head;
+
+    while (*at != e)
+        at = &(*at)->next_grant;
+    *at = e->next_grant;
+    e->granting = false;
+}
+
+/* Gives grown slots back to all. */
+static void shrink(struct rpr_endpoint *e)
+{
+    uint32_t grown = e->window - e->base_window;
+
+    e->window = e->base_window;
+    e->device->node->pool.n_shared += grown;
+    if (e->shared)
+        e->shared->used -= grown;
+}
+
+void credit_stop(struct rpr_endpoint *e)
+{
+    struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
+
+    if (e->granting)
+        leave_grant_list(e, link);
+    if (!e->n_kept && e->window > e->base_window)
+        shrink(e);
+}
+
+/* True if the endpoint may go on sending. */
+bool credit_extend(struct rpr_endpoint *e)
+{
+    if (e->tx_limited)
+        return false;
+    e->tx_limit = e->tx_count + UNLIMITED;
+    return true;
+}
+
+/* Doubles the window of an endpoint that uses it, as far as quota and shared slots go. */
+static void grow(struct rpr_endpoint *e)
+{
+    struct slot_pool *pool = &e->device->node->pool;
+    uint32_t more = e->window;
+
+    if (more > e->quota - e->window)
+        more = e->quota - e->window;
+    if (more > pool->n_shared / 2)
+        more = pool->n_shared / 2;
+    if (e->shared && more > e->shared->limit - e->shared->used)
+        more = e->shared->limit - e->shared->used;
+    pool->n_shared -= more;
+    e->window += more;
+    if (e->shared)
+        e->shared->used += more;
+}
+
+/* The receiver's turn: a grant is queued and leaves with the next flush of the link. */
+void credit_due(struct rpr_endpoint *e)
+{
+    struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
+
+    if (!link || !link->credit || e->granting || (e->flags & RPR_EPT_CONTROL)) {
+        e->rx_grant_at = e->rx_count + UNLIMITED;
+        return;
+    }
+    if (e->rx_count && e->window < e->quota)
+        grow(e);
+    e->rx_grant_at = e->rx_count + window_of(e) / 2 + (window_of(e) < 2);
+    e->next_grant = link->grant_head;
+    link->grant_head = e;
+    e->granting = true;
+    link_touch(link);
+}
+
+/* One message for as many endpoints as fit. */
+void credit_flush(struct rpr_link *link)
+{
+    struct rpr_slot slot;
+    uint32_t len = 0, room;
+
+    link_lock(link);
+    if (link->ops->reserve(link, &slot, true)) {
+        link_unlock(link);
+        return; /* buffers are all in use: the next poll tries again */
+    }
+    room = slot.size - RPMSG_HEADER_BYTES;
+    while (link->grant_head && len + CREDIT_ENTRY_BYTES <= room) {
+        struct rpr_endpoint *e = link->grant_head;
+        struct credit_entry entry = {e->dest, e->addr, e->rx_count + window_of(e)};
+
+        link->grant_head = e->next_grant;
+        e->granting = false;
+        credit_encode(slot.msg + RPMSG_HEADER_BYTES + len, &entry);
+        len += CREDIT_ENTRY_BYTES;
+    }
+    header_put(slot.msg, RPMSG_ADDR_CREDIT, RPMSG_ADDR_CREDIT, (uint16_t)len);
+    link->ops->commit(link, slot.id, RPMSG_HEADER_BYTES + len);
+    link_unlock(link);
+    link_touch(link);
+}
+
+static void granted(struct rpr_link *link, const struct credit_entry *entry)
+{
+    struct rpr_endpoint *e = address_find(&link->device->addresses, entry->addr);
+    bool tell;
+
+    if (!e || e->dest != entry->from) {
+        link->device->counters.late++; /* of a binding that has ended */
+        return;
+    }
+    link_lock(link);
+    /* The first grant begins the flow control of a binding that is older than the agreement on it.
+     * Never backwards after that: a peer's nonsense costs only itself. */
+    if (!e->tx_limited || entry->limit - e->tx_limit < UNLIMITED)
+        e->tx_limit = entry->limit;
+    e->tx_limited = true;
+    tell = e->wait_credit && credit_left(e);
+    if (tell)
+        e->wait_credit = false;
+    link_unlock(link);
+    if (tell && endpoint_enter(e)) {
+        receive_resume(e);
+        if (e->ops->writable && !e->closing)
+            e->ops->writable(e->ctx, endpoint_handle(e));
+        endpoint_leave(e);
+    }
+}
+
+void credit_receive(struct rpr_link *link, const uint8_t *payload, uint32_t len)
+{
+    struct credit_entry entry;
+
+    if (len % CREDIT_ENTRY_BYTES)
+        link->device->counters.errors++;
+    for (; len >= CREDIT_ENTRY_BYTES; len -= CREDIT_ENTRY_BYTES) {
+        credit_decode(&entry, payload);
+        payload += CREDIT_ENTRY_BYTES;
+        granted(link, &entry);
+    }
+}

@@ -1,0 +1,607 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Life of an endpoint.
+ *
+ *   open -> announced -> bound -> unbound or announced again -> closing -> closed -> freed
+ *
+ * Close has two steps. First nobody can find it any more: not by address, not by name, not by
+ * handle (the generation moves on), and senders on other threads see `sendable` go under the
+ * link's lock, so each finished before or gets -ESTALE. Then it is drained: when no callback of it
+ * runs and no message of it is held, `closed` gives the context back to the caller. The object
+ * itself stays until its DESTROY has left, and its memory is only ever used for endpoints again:
+ * a stale handle always points at an endpoint's generation.
+ */
+#include "core/core.h"
+
+#include "base/text.h"
+
+#define AGAIN_FIRST_MS  10u
+#define AGAIN_LAST_MS   5000u
+#define LASTING_BIND_NS UINT64_C(1000000000)
+
+/* ---- names --------------------------------------------------------------------------------- */
+
+static uint32_t name_hash(const struct rpr_device *device, const char *name)
+{
+    uint32_t hash = 2166136261u ^ device->id; /* FNV-1a */
+
+    while (*name)
+        hash = (hash ^ (uint8_t)*name++) * 16777619u;
+    return hash ^ (hash >> 15);
+}
+
+static int names_reserve(struct rpr_node *node)
+{
+    uint32_t size = node->names ? node->names_mask + 1 : 0;
+    uint32_t bigger = size ? size * 2 : 64;
+    struct rpr_endpoint **names;
+
+    if (node->n_names < size)
+        return 0;
+    names = node_alloc(node, bigger * sizeof *names);
+    if (!names)
+        return -RPR_ENOMEM;
+    for (uint32_t i = 0; i < size; i++) {
+        struct rpr_endpoint *e = node->names[i];
+
+        while (e) {
+            struct rpr_endpoint *next = e->next_name;
+            uint32_t at = name_hash(e->device, e->name) & (bigger - 1);
+
+            e->next_name = names[at];
+            names[at] = e;
+            e = next;
+        }
+    }
+    node_free(node, node->names, size * sizeof *names);
+    node->names = names;
+    node->names_mask = bigger - 1;
+    return 0;
+}
+
+static void names_add(struct rpr_endpoint *e)
+{
+    struct rpr_node *node = e->device->node;
+    uint32_t at = name_hash(e->device, e->name) & node->names_mask;
+
+    e->next_name = node->names[at];
+    node->names[at] = e;
+    node->n_names++;
+}
+
+static void names_remove(struct rpr_endpoint *e)
+{
+    struct rpr_node *node = e->device->node;
+    struct rpr_endpoint **at = &node->names[name_hash(e->device, e->name) & node->names_mask];
+
+    while (*at != e)
+        at = &(*at)->next_name;
+    *at = e->next_name;
+    node->n_names--;
+}
+
+/* The endpoint of that name bound to `dest`; for ANY: one that waits for a peer. */
+struct rpr_endpoint *endpoint_by_name(struct rpr_device *device, const char *name, uint32_t dest)
+{
+    struct rpr_node *node = device->node;
+    struct rpr_endpoint *e;
+
+    if (!node->names)
+        return NULL;
+    for (e = node->names[name_hash(device, name) & node->names_mask]; e; e = e->next_name)
+        if (e->device == device && e->dest == dest && !text_differs(e->name, name) &&
+            (dest != RPMSG_ADDR_ANY || (e->wants_peer && !e->ending)) &&
+            !(e->flags & RPR_EPT_NO_NS))
+            return e;
+    return NULL;
+}
+
+/* ---- the object's memory ------------------------------------------------------------------- */
+
+static struct rpr_endpoint *object_new(struct rpr_node *node)
+{
+    struct rpr_endpoint *e = node->free_endpoints;
+    struct rpr_endpoint *next_all;
+    uint32_t generation;
+
+    if (!e) {
+        e = node_alloc(node, sizeof *e);
+        if (!e)
+            return NULL;
+        e->generation = 1;
+        e->next_all = node->all_endpoints;
+        node->all_endpoints = e;
+        return e;
+    }
+    node->free_endpoints = e->next_free;
+    generation = e->generation;
+    next_all = e->next_all;
+    memset(e, 0, offsetof(struct rpr_endpoint, generation));
+    memset((char *)e + offsetof(struct rpr_endpoint, dest), 0,
+           sizeof *e - offsetof(struct rpr_endpoint, dest));
+    e->generation = generation;
+    e->next_all = next_all;
+    return e;
+}
+
+static void object_put(struct rpr_endpoint *e)
+{
+    struct rpr_node *node = e->device->node;
+
+    e->next_free = node->free_endpoints;
+    node->free_endpoints = e;
+}
+
+struct rpr_endpoint *endpoint_get(rpr_ept_t ept)
+{
+    if (!ept.endpoint || ept.endpoint->generation != ept.generation)
+        return NULL;
+    CHECK_OWNER(ept.endpoint->device->node);
+    return ept.endpoint;
+}
+
+/* ---- callbacks ----------------------------------------------------------------------------- */
+
+bool endpoint_enter(struct rpr_endpoint *e)
+{
+    if (e->closing)
+        return false;
+    e->n_calls++;
+    return true;
+}
+
+void endpoint_leave(struct rpr_endpoint *e)
+{
+    e->n_calls--;
+    if (RPR_UNLIKELY(e->closing))
+        endpoint_finish(e);
+}
+
+/* Second step of the close, as far as it goes now. */
+void endpoint_finish(struct rpr_endpoint *e)
+{
+    struct rpr_node *node = e->device->node;
+
+    if (e->n_calls || e->n_held)
+        return;
+    if (!e->closed_told) {
+        e->closed_told = true;
+        if (e->shared)
+            e->shared->used -= e->window - e->base_window;
+        node->pool.n_shared += e->window - e->base_window;
+        slots_unpromise(node, e->base_window);
+        e->window = e->base_window = 0;
+        node_event(node, RPR_EVENT_EPT_CLOSED, e);
+        if (e->ops->closed)
+            e->ops->closed(e->ctx);
+    }
+    if (!e->on_control) {
+        struct rpr_device *d = e->device;
+
+        object_put(e);
+        d->n_endpoints--;
+        if (d->dead)
+            device_free(d);
+    }
+}
+
+void endpoint_told(struct rpr_endpoint *e)
+{
+    if (e->closing && e->closed_told)
+        endpoint_finish(e);
+}
+
+/* ---- send part ----------------------------------------------------------------------------- */
+
+/* All changes that senders see, under the lock of the link they use. */
+void endpoint_set_send(struct rpr_endpoint *e, struct rpr_link *link, uint32_t dest, bool sendable)
+{
+    struct rpr_link *old = atomic_load_explicit(&e->link, memory_order_relaxed);
+    struct rpr_link *locked = old ? old : link;
+
+    if (locked)
+        link_lock(locked);
+    if (old && (old != link || !sendable))
+        link_unwait(old, e);
+    if (!sendable)
+        e->wait_credit = false;
+    e->dest = dest;
+    e->sendable = sendable;
+    atomic_store_explicit(&e->link, link, memory_order_release);
+    if (locked)
+        link_unlock(locked);
+}
+
+/* ---- bound and unbound --------------------------------------------------------------------- */
+
+static bool may_do_ns(const struct rpr_endpoint *e)
+{
+    return e->name[0] && !(e->flags & RPR_EPT_NO_NS);
+}
+
+static void announce_again(struct rpr_timer *timer, uint64_t now_ns)
+{
+    struct rpr_endpoint *e = RPR_CONTAINER(timer, struct rpr_endpoint, again);
+
+    (void)now_ns;
+    if (!e->closing && e->dest == RPMSG_ADDR_ANY && e->addr != RPMSG_ADDR_ANY)
+        ns_word(e, NS_WORD_CREATE);
+}
+
+void endpoint_bind(struct rpr_endpoint *e, uint32_t dest)
+{
+    struct rpr_node *node = e->device->node;
+    struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
+
+    rpr_timer_stop(node, &e->again);
+    receive_drop_kept(e);
+    credit_start(e, link);
+    endpoint_set_send(e, link, dest, true);
+    e->state = RPR_EPT_BOUND;
+    e->bound_at_ns = node->now_ns;
+    node_event(node, RPR_EVENT_EPT_BOUND, e);
+    if (endpoint_enter(e)) {
+        if (e->ops->bound)
+            e->ops->bound(e->ctx, endpoint_handle(e), dest);
+        endpoint_leave(e);
+    }
+}
+
+static void schedule_again(struct rpr_endpoint *e)
+{
+    struct rpr_node *node = e->device->node;
+
+    if (node->now_ns - e->bound_at_ns >= LASTING_BIND_NS || !e->again_ms)
+        e->again_ms = AGAIN_FIRST_MS;
+    rpr_timer_start(node, &e->again, node->now_ns + e->again_ms * UINT64_C(1000000));
+    e->again_ms = e->again_ms * 2 > AGAIN_LAST_MS ? AGAIN_LAST_MS : e->again_ms * 2;
+}
+
+/* The peer is gone: sends stop at once; the application hears it after what had come before. */
+void endpoint_unbind(struct rpr_endpoint *e, enum rpr_unbound_reason reason)
+{
+    struct rpr_node *node = e->device->node;
+    struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
+    uint32_t other;
+
+    if (e->dest == RPMSG_ADDR_ANY && !e->ending)
+        return;
+    credit_stop(e);
+    endpoint_set_send(e, link, RPMSG_ADDR_ANY, false);
+    if (reason == RPR_UNBOUND_CLOSED && e->n_kept && !(e->flags & RPR_EPT_NO_NS)) {
+        e->ending = true;
+        return;
+    }
+    if (!(e->flags & RPR_EPT_MANUAL))
+        receive_drop_kept(e);
+    e->ending = false;
+    e->state = e->wants_peer && may_do_ns(e) ? RPR_EPT_ANNOUNCED : RPR_EPT_UNBOUND;
+    if (reason == RPR_UNBOUND_CLOSED && e->wants_peer && may_do_ns(e))
+        schedule_again(e);
+    node_event(node, RPR_EVENT_EPT_UNBOUND, e);
+    if (endpoint_enter(e)) {
+        if (e->ops->unbound)
+            e->ops->unbound(e->ctx, endpoint_handle(e), reason);
+        if (!e->closing && e->state == RPR_EPT_ANNOUNCED && e->addr != RPMSG_ADDR_ANY &&
+            e->dest == RPMSG_ADDR_ANY && ns_take_announcement(e->device, e->name, &other)) {
+            endpoint_bind(e, other);
+            if (!e->closing)
+                ns_word(e, NS_WORD_ACK);
+        }
+        endpoint_leave(e);
+    }
+}
+
+/* ---- the device comes and goes ----------------------------------------------------------------- */
+
+static struct address_table *addresses_of(const struct rpr_endpoint *e)
+{
+    struct rpr_device *d = e->device;
+
+    return d->kind == RPR_DEVICE_ROUTED ? &d->via->addresses : &d->addresses;
+}
+
+static void say_hello(struct rpr_endpoint *e)
+{
+    uint32_t other;
+
+    if (e->fixed_dest != RPMSG_ADDR_ANY) {
+        if (e->name[0])
+            return; /* a server's end: its peer is gone with the incarnation */
+        endpoint_bind(e, e->fixed_dest);
+    } else if (e->flags & RPR_EPT_NO_NS) {
+        if (e->flags & RPR_EPT_ANNOUNCE)
+            ns_word(e, NS_WORD_CREATE);
+    } else if (e->name[0]) {
+        if (ns_take_announcement(e->device, e->name, &other)) {
+            endpoint_bind(e, other);
+            if (!e->closing)
+                ns_word(e, NS_WORD_ACK);
+        } else {
+            ns_word(e, NS_WORD_CREATE);
+        }
+    }
+}
+
+void endpoint_device_up(struct rpr_endpoint *e)
+{
+    struct rpr_node *node = e->device->node;
+
+    if (address_assign(node, addresses_of(e), e, e->fixed_addr, &e->addr)) {
+        e->addr = RPMSG_ADDR_ANY;
+        node_pool_empty(node, e->device, "addresses");
+        return;
+    }
+    e->again_ms = 0;
+    endpoint_set_send(e, e->device->link, RPMSG_ADDR_ANY, false);
+    if (e->state == RPR_EPT_UNBOUND && e->fixed_dest == RPMSG_ADDR_ANY)
+        e->state = may_do_ns(e) ? RPR_EPT_ANNOUNCED : RPR_EPT_UNBOUND;
+    say_hello(e);
+}
+
+void endpoint_device_down(struct rpr_endpoint *e)
+{
+    struct rpr_node *node = e->device->node;
+
+    if (e->addr == RPMSG_ADDR_ANY)
+        return;
+    rpr_timer_stop(node, &e->again);
+    ns_forget(e);
+    address_free(addresses_of(e), e->addr);
+    e->addr = RPMSG_ADDR_ANY;
+    e->announced = false;
+    endpoint_unbind(e, RPR_UNBOUND_LOST);
+    endpoint_set_send(e, NULL, RPMSG_ADDR_ANY, false);
+}
+
+/* ---- open and close -------------------------------------------------------------------------- */
+
+static int check_config(const struct rpr_device *d, const struct rpr_ept_config *c)
+{
+    size_t length = c->name ? text_length(c->name, RPR_NAME_MAX + 1) : 0;
+
+    if (!c->ops || (c->name && !length))
+        return -RPR_EINVAL;
+    if (c->addr != RPR_ADDR_ANY && c->addr >= RPR_ADDR_DYNAMIC)
+        return -RPR_EINVAL;
+    if (c->addr == RPMSG_ADDR_NS || c->addr == RPMSG_ADDR_CREDIT)
+        return -RPR_EEXIST;
+    if (length > (d->kind == RPR_DEVICE_ROUTED ? RPR_ROUTED_SERVICE_MAX : RPR_NAME_MAX))
+        return -RPR_ENAMETOOLONG;
+    if (c->dest != RPR_ADDR_ANY && !device_is_up(d))
+        return -RPR_ENOTCONN;
+    return 0;
+}
+
+static void append(struct rpr_device *d, struct rpr_endpoint *e)
+{
+    e->prev = d->last;
+    if (d->last)
+        d->last->next = e;
+    else
+        d->first = e;
+    d->last = e;
+    d->n_endpoints++;
+}
+
+static void take_off(struct rpr_endpoint *e)
+{
+    struct rpr_device *d = e->device;
+
+    if (d->cursor == e)
+        d->cursor = e->next;
+    if (e->prev)
+        e->prev->next = e->next;
+    else
+        d->first = e->next;
+    if (e->next)
+        e->next->prev = e->prev;
+    else
+        d->last = e->prev;
+}
+
+static void fill(struct rpr_endpoint *e, struct rpr_device *d, const struct rpr_ept_config *c)
+{
+    e->device = d;
+    e->addr = RPMSG_ADDR_ANY;
+    e->dest = RPMSG_ADDR_ANY;
+    e->fixed_addr = c->addr;
+    e->fixed_dest = c->dest;
+    e->wants_peer = c->dest == RPR_ADDR_ANY;
+    e->flags = (uint8_t)c->flags;
+    e->overflow = (uint8_t)c->overflow;
+    e->ops = c->ops;
+    e->ctx = c->ctx;
+    e->quota = c->quota;
+    e->window = e->base_window = c->reserve && c->reserve < c->quota ? c->reserve : c->quota;
+    e->shared = c->shared;
+    e->again.fire = announce_again;
+    e->state = RPR_EPT_UNBOUND;
+    if (c->name)
+        text_copy(e->name, sizeof e->name, c->name);
+}
+
+/* Makes the endpoint reachable on a device that is up: one that knows its peer is bound. */
+static int start(struct rpr_endpoint *e)
+{
+    struct rpr_device *d = e->device;
+    int error = address_assign(d->node, addresses_of(e), e, e->fixed_addr, &e->addr);
+
+    if (error) {
+        e->addr = RPMSG_ADDR_ANY;
+        return error;
+    }
+    endpoint_set_send(e, d->link, RPMSG_ADDR_ANY, false);
+    if (e->fixed_dest == RPMSG_ADDR_ANY) {
+        say_hello(e);
+        return 0;
+    }
+    if (may_do_ns(e))
+        ns_word(e, NS_WORD_ACK);
+    endpoint_bind(e, e->fixed_dest);
+    return 0;
+}
+
+int rpr_ept_open(struct rpr_device *device, const struct rpr_ept_config *config, rpr_ept_t *ept)
+{
+    struct rpr_node *node = device->node;
+    struct rpr_endpoint *e;
+    int error;
+
+    CHECK_OWNER(node);
+    error = check_config(device, config);
+    if (!error)
+        error = names_reserve(node);
+    if (error)
+        return error;
+    e = object_new(node);
+    if (!e)
+        return -RPR_ENOMEM;
+    fill(e, device, config);
+    error = slots_promise(node, e->base_window);
+    if (error) {
+        object_put(e);
+        return error;
+    }
+    append(device, e);
+    names_add(e);
+    if (may_do_ns(e) && e->wants_peer)
+        e->state = RPR_EPT_ANNOUNCED;
+    *ept = endpoint_handle(e);
+    node_event(node, RPR_EVENT_EPT_OPENED, e);
+    error = device_is_up(device) ? start(e) : 0;
+    if (error) {
+        names_remove(e);
+        take_off(e);
+        device->n_endpoints--;
+        slots_unpromise(node, e->base_window);
+        e->generation++;
+        object_put(e);
+        *ept = (rpr_ept_t){0};
+    }
+    return error;
+}
+
+/* What the peer must be told of the end. An answer that never left leaves the announcement it was
+ * for as if nobody had taken it. */
+static void tell_end(struct rpr_endpoint *e, bool quiet)
+{
+    uint32_t dest = e->dest;
+    bool unanswered = e->word == NS_WORD_ACK && !e->announced;
+
+    if (quiet || unanswered || !e->announced || e->addr < RPMSG_ADDR_DYNAMIC)
+        ns_forget(e);
+    else
+        ns_word(e, NS_WORD_DESTROY);
+    if (unanswered && dest != RPMSG_ADDR_ANY && may_do_ns(e))
+        ns_keep_announcement(e->device, e->name, dest);
+}
+
+static int end(rpr_ept_t ept, bool quiet)
+{
+    struct rpr_endpoint *e = endpoint_get(ept);
+    struct rpr_link *link;
+
+    if (!e)
+        return -RPR_ESTALE;
+    link = atomic_load_explicit(&e->link, memory_order_relaxed);
+    rpr_timer_stop(e->device->node, &e->again);
+    e->closing = true;
+    e->state = RPR_EPT_CLOSING;
+    names_remove(e);
+    take_off(e);
+    if (e->addr != RPMSG_ADDR_ANY) {
+        address_free(addresses_of(e), e->addr);
+        tell_end(e, quiet);
+    }
+    credit_stop(e);
+    if (link)
+        link_lock(link);
+    e->generation++;
+    if (link)
+        link_unlock(link);
+    endpoint_set_send(e, link, e->dest, false);
+    if (link)
+        link_go_on(link, e);
+    receive_drop_kept(e);
+    endpoint_finish(e);
+    return 0;
+}
+
+int rpr_ept_close(rpr_ept_t ept)
+{
+    return end(ept, false);
+}
+
+int rpr_ept_abandon(rpr_ept_t ept)
+{
+    return end(ept, true);
+}
+
+/* ---- for parts with a name service of their own ----------------------------------------------- */
+
+int rpr_ept_bind(rpr_ept_t ept, uint32_t dest, bool ack)
+{
+    struct rpr_endpoint *e = endpoint_get(ept);
+
+    if (!e)
+        return -RPR_ESTALE;
+    if (e->addr == RPMSG_ADDR_ANY)
+        return -RPR_ENOTCONN;
+    if (ack)
+        ns_word(e, NS_WORD_ACK);
+    else if (e->word == NS_WORD_CREATE)
+        ns_forget(e); /* who answered before it left knows us from elsewhere */
+    endpoint_bind(e, dest);
+    return 0;
+}
+
+int rpr_ept_unbind(rpr_ept_t ept, bool announce)
+{
+    struct rpr_endpoint *e = endpoint_get(ept);
+    struct rpr_link *link;
+
+    if (!e)
+        return -RPR_ESTALE;
+    if (e->addr == RPMSG_ADDR_ANY)
+        return -RPR_ENOTCONN;
+    link = atomic_load_explicit(&e->link, memory_order_relaxed);
+    credit_stop(e);
+    endpoint_set_send(e, link, RPMSG_ADDR_ANY, false);
+    e->state = RPR_EPT_ANNOUNCED;
+    if (announce)
+        ns_word(e, NS_WORD_CREATE);
+    return 0;
+}
+
+/* ---- what is shown ----------------------------------------------------------------------------- */
+
+int rpr_ept_info(rpr_ept_t ept, struct rpr_ept_info *info)
+{
+    struct rpr_endpoint *e = endpoint_get(ept);
+
+    if (!e)
+        return -RPR_ESTALE;
+    info->name = e->name;
+    info->device = e->device;
+    info->addr = e->addr;
+    info->dest = e->dest;
+    info->state = (enum rpr_ept_state)e->state;
+    info->n_held = e->n_held;
+    info->n_kept = e->n_kept;
+    info->tx = e->n_tx;
+    info->rx = e->n_rx;
+    info->dropped = e->n_dropped;
+    return 0;
+}
+
+rpr_ept_t rpr_ept_next(struct rpr_device *device, rpr_ept_t previous)
+{
+    struct rpr_endpoint *e = previous.endpoint ? endpoint_get(previous) : NULL;
+
+    CHECK_OWNER(device->node);
+    if (previous.endpoint && !e)
+        return (rpr_ept_t){0};
+    e = e ? e->next : device->first;
+    return e ? endpoint_handle(e) : (rpr_ept_t){0};
+}

@@ -1,0 +1,635 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The core's side of a link: its life, its share of each poll, senders that wait, doorbells.
+ *
+ * A link that has work, or that nobody asked the peer to ring for, is *active* and looked at in
+ * each poll. rpr_node_arm() asks the peers of active links for doorbells and takes them off the
+ * list; rpr_link_ready() (a doorbell) puts one back. So a hub's work does not grow with its idle
+ * links.
+ *
+ * Whatever ends a session while the transport is inside `poll` waits for its return: the transport
+ * never finds its session gone under its feet.
+ */
+#include "core/core.h"
+
+#include "base/heap.h"
+#include "base/text.h"
+
+#define WAIT_FIRST_US  100u /* ARCHITECTURE 5 */
+#define WAIT_LAST_US   5000u
+#define RETRY_FIRST_MS 100u /* ARCHITECTURE 7 */
+#define RETRY_LAST_MS  10000u
+#define LASTING_NS     UINT64_C(10000000000) /* up for so long: the next break starts from 100 ms */
+
+enum doom { DOOM_NONE, DOOM_LOST, DOOM_BROKEN, DOOM_DOWN, DOOM_REMOVED };
+
+/* ---- active, touched ----------------------------------------------------------------------------- */
+
+static void activate(struct rpr_link *link)
+{
+    if (link->active)
+        return;
+    link->active = true;
+    link->next_active = link->node->active;
+    link->node->active = link;
+}
+
+void rpr_link_ready(struct rpr_link *link)
+{
+    CHECK_OWNER(link->node);
+    activate(link);
+    if (link->armed) {
+        link->armed = false;
+        if (link->incarnation)
+            link->ops->disarm(link);
+    }
+}
+
+void rpr_link_polled(struct rpr_link *link, bool polled)
+{
+    link->polled = polled;
+    if (polled)
+        rpr_link_ready(link);
+}
+
+void link_touch(struct rpr_link *link)
+{
+    if (link->touched)
+        return;
+    link->touched = true;
+    link->next_touched = link->node->touched;
+    link->node->touched = link;
+}
+
+/* The one doorbell per batch. */
+void link_flush_touched(struct rpr_node *node)
+{
+    while (node->touched) {
+        struct rpr_link *link = node->touched;
+
+        node->touched = link->next_touched;
+        link->touched = false;
+        if (!link->incarnation)
+            continue;
+        link_lock(link);
+        link->ops->flush(link);
+        link_unlock(link);
+    }
+}
+
+/* ---- senders that wait ------------------------------------------------------------------------------ */
+
+void link_wait(struct rpr_link *link, struct rpr_endpoint *e)
+{
+    if (e->waiting)
+        return;
+    e->waiting = true;
+    e->next_wait = NULL;
+    if (!link->wait_head) {
+        link->wait_head = link->wait_tail = e;
+    } else if (e->flags & RPR_EPT_CONTROL) {
+        e->next_wait = link->wait_head;
+        link->wait_head = e;
+    } else {
+        link->wait_tail->next_wait = e;
+        link->wait_tail = e;
+    }
+    if (link->lock)
+        rpr_node_wake(link->node); /* the owner looks at all links */
+    else
+        rpr_link_ready(link);
+}
+
+void link_wait_writable(struct rpr_link *link, struct rpr_endpoint *e)
+{
+    link_lock(link);
+    link_wait(link, e);
+    link_unlock(link);
+}
+
+static struct rpr_endpoint *pop_waiter(struct rpr_link *link)
+{
+    struct rpr_endpoint *e = link->wait_head;
+
+    if (e) {
+        link->wait_head = e->next_wait;
+        if (!link->wait_head)
+            link->wait_tail = NULL;
+        e->waiting = false;
+    }
+    return e;
+}
+
+void link_unwait(struct rpr_link *link, struct rpr_endpoint *e)
+{
+    struct rpr_endpoint *before = NULL;
+    struct rpr_endpoint *at;
+
+    if (!e->waiting)
+        return;
+    for (at = link->wait_head; at != e; at = at->next_wait)
+        before = at;
+    if (before)
+        before->next_wait = e->next_wait;
+    else
+        link->wait_head = e->next_wait;
+    if (link->wait_tail == e)
+        link->wait_tail = before;
+    e->waiting = false;
+}
+
+static void tell_writable(struct rpr_endpoint *e)
+{
+    if (!endpoint_enter(e))
+        return;
+    if (!(e->flags & RPR_EPT_MANUAL))
+        receive_resume(e);
+    if (!e->closing && e->ops->writable)
+        e->ops->writable(e->ctx, endpoint_handle(e));
+    endpoint_leave(e);
+}
+
+void link_missed(struct rpr_link *link, struct rpr_endpoint *e)
+{
+    (void)link;
+    if (e->missed)
+        return;
+    e->missed = true;
+    e->n_calls++; /* the object stays until it has been told */
+    e->next_missed = e->device->node->missed;
+    e->device->node->missed = e;
+}
+
+void link_missed_again(struct rpr_node *node)
+{
+    struct rpr_endpoint *e = node->missed;
+
+    node->missed = NULL;
+    while (e) {
+        struct rpr_endpoint *next = e->next_missed;
+
+        e->missed = false;
+        tell_writable(e);
+        endpoint_leave(e);
+        e = next;
+    }
+}
+
+static void wait_timer_fired(struct rpr_timer *timer, uint64_t now_ns)
+{
+    (void)now_ns;
+    rpr_link_ready(RPR_CONTAINER(timer, struct rpr_link, wait_timer));
+}
+
+/* Some peers never ring when they return buffers (H-13): look again, less and less often. */
+static void watch_used_ring(struct rpr_link *link)
+{
+    uint64_t us = link->wait_us;
+
+    if (link->wait_timer.active)
+        return;
+    link->wait_us = us * 2 > WAIT_LAST_US ? WAIT_LAST_US : us * 2;
+    rpr_timer_start(link->node, &link->wait_timer, link->node->now_ns + us * 1000u);
+}
+
+/* Tells those who wait, as long as there is room for what they may send. Each once: one that fills
+ * the link again waits for the next round. */
+static void serve_waiters(struct rpr_link *link)
+{
+    struct rpr_endpoint *last = link->wait_tail;
+
+    for (;;) {
+        struct rpr_endpoint *e;
+        bool room;
+
+        if (!link_trylock(link))
+            return;
+        room = link->ops->writable(link);
+        e = room ? pop_waiter(link) : NULL;
+        link_unlock(link);
+        if (!room) {
+            watch_used_ring(link);
+            return;
+        }
+        link->wait_us = WAIT_FIRST_US;
+        if (!e)
+            return;
+        tell_writable(e);
+        if (e == last || !link->incarnation)
+            return;
+    }
+}
+
+/* ---- one turn of a link ------------------------------------------------------------------------------- */
+
+void link_stop(struct rpr_link *link, struct rpr_endpoint *e)
+{
+    link->stopper = e;
+}
+
+void link_go_on(struct rpr_link *link, struct rpr_endpoint *e)
+{
+    if (link->stopper != e)
+        return;
+    link->stopper = NULL;
+    rpr_link_ready(link);
+}
+
+static void end_session(struct rpr_link *link, enum doom doom);
+
+static bool poll_messages(struct rpr_link *link, unsigned budget)
+{
+    unsigned n;
+
+    link->polling = true;
+    n = link->ops->poll(link, budget);
+    link->polling = false;
+    if (RPR_UNLIKELY(link->doom)) {
+        end_session(link, link->doom);
+        return false;
+    }
+    if (n)
+        link_touch(link); /* buffers went back */
+    return n >= budget;
+}
+
+/* At most what a ring holds: a peer that goes on writing cannot keep us here. */
+void rpr_link_drain(struct rpr_link *link, unsigned limit)
+{
+    CHECK_OWNER(link->node);
+    if (link->incarnation && !link->polling)
+        (void)poll_messages(link, limit);
+}
+
+bool link_work(struct rpr_link *link, unsigned budget)
+{
+    bool more = false;
+
+    if (!link->incarnation)
+        return false;
+    if (RPR_LIKELY(!link->stopper))
+        more = poll_messages(link, budget);
+    if (!link->incarnation)
+        return false;
+    if (RPR_UNLIKELY(link->control_head != NULL))
+        ns_flush(link);
+    if (RPR_UNLIKELY(link->wait_head != NULL)) /* owner: a race with a sender is seen next time */
+        serve_waiters(link);
+    if (RPR_UNLIKELY(link->grant_head != NULL) && link->incarnation)
+        credit_flush(link);
+    if (link->incarnation && (link->control_head || link->grant_head))
+        watch_used_ring(link);
+    return more && link->incarnation;
+}
+
+bool rpr_node_arm(struct rpr_node *node)
+{
+    struct rpr_link **at = &node->active;
+    bool idle = true;
+
+    CHECK_OWNER(node);
+    while (*at) {
+        struct rpr_link *link = *at;
+        bool waits = link->wait_head || link->control_head || link->grant_head;
+
+        if (link->polled || (link->incarnation && !link->stopper && !link->ops->arm(link, waits))) {
+            idle = idle && link->polled;
+            at = &link->next_active;
+            continue;
+        }
+        link->armed = true;
+        link->active = false;
+        *at = link->next_active;
+    }
+    return idle && !atomic_load_explicit(&node->woken, memory_order_relaxed) &&
+           !atomic_load_explicit(&node->has_commands, memory_order_relaxed) && !node->missed &&
+           !node->touched;
+}
+
+/* ---- incarnations --------------------------------------------------------------------------------------- */
+
+static bool outstanding(struct rpr_link *link, const struct rpr_incarnation *i)
+{
+    bool some;
+
+    if (link->node->closing)
+        return false;
+    link_lock(link);
+    some = i->n_reserved || i->n_held;
+    link_unlock(link);
+    return some;
+}
+
+void link_released(struct rpr_link *link, struct rpr_incarnation *incarnation)
+{
+    if (link->incarnation == incarnation)
+        link_touch(link);
+    else
+        link_bury(link->node);
+}
+
+/* Frees the memory of ended connections, and ended links, that nothing is outstanding of. */
+void link_bury(struct rpr_node *node)
+{
+    struct rpr_incarnation **at = &node->zombies;
+    struct rpr_link **grave = &node->graves;
+
+    while (*at) {
+        struct rpr_incarnation *i = *at;
+
+        if (outstanding(i->link, i)) {
+            at = &i->next;
+            continue;
+        }
+        *at = i->next;
+        i->link->n_zombies--;
+        i->destroy(i);
+    }
+    while (*grave) {
+        struct rpr_link *link = *grave;
+
+        if (link->n_zombies || link->polling || link->ending || link->active || link->touched) {
+            grave = &link->next;
+            continue;
+        }
+        *grave = link->next;
+        if (link->lock)
+            node->platform->lock_free(node->platform->ctx, link->lock);
+        link->ops->destroy(link);
+    }
+}
+
+static void retire(struct rpr_link *link)
+{
+    struct rpr_incarnation *i = link->incarnation;
+
+    link_lock(link);
+    link->incarnation = NULL;
+    link_unlock(link);
+    if (!i)
+        return;
+    i->next = link->node->zombies;
+    link->node->zombies = i;
+    link->n_zombies++;
+    link_bury(link->node);
+}
+
+/* ---- up ---------------------------------------------------------------------------------------------------- */
+
+void rpr_link_up(struct rpr_link *link, const struct rpr_session *session)
+{
+    struct rpr_incarnation *i = session->incarnation;
+
+    CHECK_OWNER(link->node);
+    RPR_ASSERT(!link->incarnation);
+    i->n_reserved = i->n_held = 0;
+    i->link = link;
+    link->tx_len = session->tx_len;
+    link->rx_len = session->rx_len;
+    link->dialect = session->dialect;
+    link->credit = session->credit;
+    link->wait_us = WAIT_FIRST_US;
+    link->up_at_ns = link->node->now_ns;
+    link_lock(link);
+    link->incarnation = i;
+    link_unlock(link);
+    rpr_link_ready(link);
+    device_take_up(link->device, link, session->tx_len, session->rx_len);
+}
+
+void rpr_link_credit(struct rpr_link *link)
+{
+    struct rpr_endpoint *e;
+    struct rpr_device *d;
+
+    if (link->credit)
+        return;
+    link->credit = true;
+    for (d = link->node->devices; d; d = d->next)
+        for (e = d->link == link ? d->first : NULL; e; e = e->next)
+            if (e->dest != RPMSG_ADDR_ANY && !(e->flags & RPR_EPT_CONTROL))
+                credit_due(e);
+}
+
+/* ---- down ---------------------------------------------------------------------------------------------------- */
+
+static void forget_queues(struct rpr_link *link)
+{
+    struct rpr_endpoint *e;
+
+    while ((e = link->control_head)) {
+        ns_forget(e);
+        endpoint_told(e);
+    }
+    link_lock(link);
+    while (pop_waiter(link))
+        ;
+    link_unlock(link);
+    while ((e = link->grant_head)) {
+        link->grant_head = e->next_grant;
+        e->granting = false;
+    }
+}
+
+static void retry_fired(struct rpr_timer *timer, uint64_t now_ns)
+{
+    struct rpr_link *link = RPR_CONTAINER(timer, struct rpr_link, retry_timer);
+
+    (void)now_ns;
+    if (!link->admin_up || link->incarnation)
+        return;
+    device_set_state(link->device, RPR_DEVICE_CONNECTING, link->reason);
+    link->ops->open(link);
+}
+
+static void retry_later(struct rpr_link *link)
+{
+    struct rpr_node *node = link->node;
+
+    if (!link->retry_ms || node->now_ns - link->up_at_ns >= LASTING_NS)
+        link->retry_ms = RETRY_FIRST_MS;
+    rpr_timer_start(node, &link->retry_timer, node->now_ns + link->retry_ms * UINT64_C(1000000));
+    link->retry_ms = link->retry_ms * 2 > RETRY_LAST_MS ? RETRY_LAST_MS : link->retry_ms * 2;
+}
+
+static enum rpr_device_state state_after(enum doom doom)
+{
+    if (doom == DOOM_BROKEN)
+        return RPR_DEVICE_BROKEN;
+    return doom == DOOM_LOST ? RPR_DEVICE_CONNECTING : RPR_DEVICE_DOWN;
+}
+
+static void bury_link(struct rpr_link *link)
+{
+    struct rpr_node *node = link->node;
+    struct rpr_link **at = &node->links;
+
+    while (*at != link)
+        at = &(*at)->next;
+    *at = link->next;
+    device_remove(link->device);
+    link->next = node->graves;
+    node->graves = link;
+    link_bury(node);
+}
+
+/* Everything that ends a session comes here, outside of `poll`. */
+static void end_session(struct rpr_link *link, enum doom doom)
+{
+    link->stopper = NULL;
+    rpr_timer_stop(link->node, &link->wait_timer);
+    rpr_timer_stop(link->node, &link->retry_timer);
+    link->ending = true;
+    device_take_down(link->device, state_after(doom), link->reason);
+    link->ending = false;
+    doom = link->doom; /* a callback may have asked for more */
+    link->doom = DOOM_NONE;
+    forget_queues(link);
+    if (doom != DOOM_LOST)
+        link->ops->close(link);
+    retire(link);
+    if (doom == DOOM_BROKEN)
+        retry_later(link);
+    if (doom == DOOM_REMOVED)
+        bury_link(link);
+}
+
+static void end_or_wait(struct rpr_link *link, enum doom doom, const char *reason)
+{
+    CHECK_OWNER(link->node);
+    if (link->removed && doom != DOOM_REMOVED)
+        return;
+    if (doom <= link->doom)
+        return; /* something as final waits already */
+    text_copy(link->reason, sizeof link->reason, reason);
+    link->doom = (uint8_t)doom;
+    if (!link->polling && !link->ending)
+        end_session(link, doom);
+}
+
+void rpr_link_down(struct rpr_link *link, const char *reason)
+{
+    end_or_wait(link, DOOM_LOST, reason);
+}
+
+void rpr_link_broken(struct rpr_link *link, const char *reason)
+{
+    char line[RPR_REASON_MAX + 48];
+    struct text text = text_start(line, sizeof line);
+
+    text_add(&text, "link to ");
+    text_add(&text, link->device->name);
+    text_add(&text, " broken: ");
+    text_add(&text, reason);
+    node_log(link->node, RPR_LOG_WARNING, line);
+    end_or_wait(link, DOOM_BROKEN, reason);
+}
+
+void rpr_link_power(struct rpr_link *link, bool running)
+{
+    struct rpr_device *d = link->device;
+
+    CHECK_OWNER(link->node);
+    if (device_is_up(d))
+        device_set_state(d, running ? RPR_DEVICE_UP : RPR_DEVICE_SUSPENDED,
+                         running ? "" : "the peer sleeps");
+}
+
+int rpr_device_down(struct rpr_device *device)
+{
+    struct rpr_link *link = device->link;
+
+    CHECK_OWNER(device->node);
+    if (device->kind != RPR_DEVICE_LINK)
+        return -RPR_ENOTSUP;
+    if (link->admin_up) {
+        link->admin_up = false;
+        end_or_wait(link, DOOM_DOWN, "taken down");
+    }
+    return 0;
+}
+
+int rpr_device_up(struct rpr_device *device)
+{
+    struct rpr_link *link = device->link;
+    bool was_up;
+
+    CHECK_OWNER(device->node);
+    if (device->kind != RPR_DEVICE_LINK)
+        return -RPR_ENOTSUP;
+    was_up = link->admin_up;
+    link->admin_up = true;
+    link->retry_ms = 0;
+    if (link->ending || link->polling) { /* from a callback of the end itself: a moment later */
+        rpr_timer_start(device->node, &link->retry_timer, device->node->now_ns);
+        return 0;
+    }
+    if (was_up && !link->retry_timer.active)
+        return 0;
+    rpr_timer_stop(device->node, &link->retry_timer);
+    device_set_state(device, RPR_DEVICE_CONNECTING, "waits for the peer");
+    link->ops->open(link);
+    return 0;
+}
+
+/* ---- register ---------------------------------------------------------------------------------------------------- */
+
+static int take_device(struct rpr_node *node, struct rpr_link *link, const char *remote)
+{
+    struct rpr_device *d = rpr_device_find(node, remote);
+
+    if (!d)
+        return device_add(node, remote, RPR_DEVICE_LINK, &link->device);
+    if (d->kind == RPR_DEVICE_LINK)
+        return -RPR_EEXIST;
+    rpr_routed_down(d, "a link has this name");
+    d->kind = RPR_DEVICE_LINK;
+    d->via = NULL;
+    link->device = d;
+    return 0;
+}
+
+int rpr_link_register(struct rpr_node *node, struct rpr_link *link, const struct rpr_link_ops *ops,
+                      const char *remote, const char *kind, bool locked)
+{
+    size_t length = text_length(remote, RPR_NAME_MAX + 1);
+    const struct rpr_platform *platform = node->platform;
+    int error;
+
+    CHECK_OWNER(node);
+    if (!length || length > RPR_NAME_MAX || (locked && !platform->lock_new))
+        return -RPR_EINVAL;
+    memset(link, 0, sizeof *link);
+    link->ops = ops;
+    link->kind = kind;
+    link->node = node;
+    link->wait_timer.fire = wait_timer_fired;
+    link->retry_timer.fire = retry_fired;
+    link->admin_up = true;
+    if (locked) {
+        link->lock = platform->lock_new(platform->ctx);
+        if (!link->lock)
+            return -RPR_ENOMEM;
+    }
+    error = take_device(node, link, remote);
+    if (error) {
+        if (link->lock)
+            platform->lock_free(platform->ctx, link->lock);
+        return error;
+    }
+    link->device->link = link;
+    link->next = node->links;
+    node->links = link;
+    device_set_state(link->device, RPR_DEVICE_CONNECTING, "waits for the peer");
+    ops->open(link);
+    return 0;
+}
+
+void rpr_link_unregister(struct rpr_link *link)
+{
+    CHECK_OWNER(link->node);
+    if (link->removed)
+        return;
+    link->removed = true;
+    end_or_wait(link, DOOM_REMOVED, "removed");
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The node: one owner's poll, timers, commands from other threads, events. */
+#include "core/core.h"
+
+#include "base/heap.h"
+#include "base/text.h"
+
+#define DEFAULT_BUDGET     32u
+#define DEFAULT_SLOT_BYTES 2048u
+#define DEFAULT_SLOTS      1024u
+
+const char *rpr_strerror(int error)
+{
+    switch (error < 0 ? -error : error) {
+    case 0:
+        return "no error";
+    case RPR_EPERM:
+        return "not permitted";
+    case RPR_ENOENT:
+        return "no such device, endpoint or service";
+    case RPR_EIO:
+        return "the carrier failed";
+    case RPR_EAGAIN:
+        return "no buffer or credit now";
+    case RPR_ENOMEM:
+        return "out of memory";
+    case RPR_EBUSY:
+        return "in use";
+    case RPR_EEXIST:
+        return "name or address is taken";
+    case RPR_EINVAL:
+        return "invalid parameter";
+    case RPR_ENOSPC:
+        return "table is full";
+    case RPR_EDEADLK:
+        return "would wait on the owner's thread";
+    case RPR_ENAMETOOLONG:
+        return "name too long";
+    case RPR_EPROTO:
+        return "the peer broke the protocol";
+    case RPR_EMSGSIZE:
+        return "message too long";
+    case RPR_ENOTSUP:
+        return "not supported by the link or peer";
+    case RPR_ENOTCONN:
+        return "not connected";
+    case RPR_ETIMEDOUT:
+        return "timed out";
+    case RPR_ESTALE:
+        return "closed before";
+    default:
+        return "unknown error";
+    }
+}
+
+/* ---- small services --------------------------------------------------------------------------- */
+
+void *node_alloc(struct rpr_node *node, size_t bytes)
+{
+    return node->platform->alloc(node->platform->ctx, bytes);
+}
+
+void node_free(struct rpr_node *node, void *memory, size_t bytes)
+{
+    if (memory)
+        node->platform->free(node->platform->ctx, memory, bytes);
+}
+
+void node_log(struct rpr_node *node, enum rpr_log_level level, const char *text)
+{
+    if (node->platform->log)
+        node->platform->log(node->platform->ctx, level, text);
+}
+
+bool node_on_owner(const struct rpr_node *node)
+{
+    return !node->platform->on_owner || node->platform->on_owner(node->platform->ctx);
+}
+
+void node_pool_empty(struct rpr_node *node, struct rpr_device *device, const char *which)
+{
+    struct rpr_event event = {.kind = RPR_EVENT_POOL_EMPTY,
+                              .device = device,
+                              .name = which,
+                              .addr = RPR_ADDR_ANY,
+                              .dest = RPR_ADDR_ANY,
+                              .reason = ""};
+
+    rpr_event_emit(node, &event);
+}
+
+const char *rpr_node_name(const struct rpr_node *node)
+{
+    return node->name;
+}
+
+const struct rpr_platform *rpr_node_platform(const struct rpr_node *node)
+{
+    return node->platform;
+}
+
+uint64_t rpr_node_now(const struct rpr_node *node)
+{
+    return node->now_ns;
+}
+
+void *rpr_node_part(const struct rpr_node *node, enum rpr_part part)
+{
+    return node->parts[part];
+}
+
+void rpr_node_set_part(struct rpr_node *node, enum rpr_part part, void *pointer)
+{
+    node->parts[part] = pointer;
+}
+
+/* ---- open and close --------------------------------------------------------------------------- */
+
+int rpr_node_open(struct rpr_node **result, const struct rpr_node_config *config)
+{
+    const struct rpr_platform *platform = config->platform;
+    size_t length = config->name ? text_length(config->name, RPR_NAME_MAX + 1) : 0;
+    struct rpr_node *node;
+    int error;
+
+    if (!length || length > RPR_NAME_MAX || !platform || !platform->alloc || !platform->free)
+        return -RPR_EINVAL;
+    node = platform->alloc(platform->ctx, sizeof *node);
+    if (!node)
+        return -RPR_ENOMEM;
+    node->platform = platform;
+    node->commands_end = &node->commands;
+    text_copy(node->name, sizeof node->name, config->name);
+    error = slots_init(node, config->slot_bytes ? config->slot_bytes : DEFAULT_SLOT_BYTES,
+                       config->slots ? config->slots : DEFAULT_SLOTS);
+    if (!error && platform->lock_new) {
+        node->lock = platform->lock_new(platform->ctx);
+        error = node->lock ? 0 : -RPR_ENOMEM;
+    }
+    if (error) {
+        slots_fini(node);
+        node_free(node, node, sizeof *node);
+        return error;
+    }
+    *result = node;
+    return 0;
+}
+
+void rpr_node_close(struct rpr_node *node)
+{
+    struct rpr_endpoint *e;
+
+    CHECK_OWNER(node);
+    RPR_ASSERT(!node->depth);
+    while (node->links)
+        rpr_link_unregister(node->links);
+    while (node->devices)
+        device_remove(node->devices);
+    while (node->services)
+        rpr_service_close(node->services);
+    while (node->active) {
+        node->active->active = false;
+        node->active = node->active->next_active;
+    }
+    link_flush_touched(node);
+    node->closing = true; /* what is held or reserved now can never come back */
+    link_bury(node);
+    RPR_ASSERT(!node->graves && !node->zombies);
+    while ((e = node->all_endpoints)) {
+        node->all_endpoints = e->next_all;
+        node_free(node, e, sizeof *e);
+    }
+    node_free(node, node->names, (node->names_mask + (size_t)1) * sizeof *node->names);
+    slots_fini(node);
+    if (node->lock)
+        node->platform->lock_free(node->platform->ctx, node->lock);
+    node_free(node, node, sizeof *node);
+}
+
+/* ---- wake and commands: any thread ----------------------------------------------------------------- */
+
+void rpr_node_wake(struct rpr_node *node)
+{
+    atomic_store_explicit(&node->woken, true, memory_order_release);
+    if (node->platform->wake)
+        node->platform->wake(node->platform->ctx);
+}
+
+static void lock_commands(struct rpr_node *node)
+{
+    if (node->lock)
+        node->platform->lock(node->lock);
+}
+
+static void unlock_commands(struct rpr_node *node)
+{
+    if (node->lock)
+        node->platform->unlock(node->lock);
+}
+
+void rpr_node_post(struct rpr_node *node, struct rpr_command *command)
+{
+    command->next = NULL;
+    lock_commands(node);
+    *node->commands_end = command;
+    node->commands_end = &command->next;
+    atomic_store_explicit(&node->has_commands, true, memory_order_release);
+    unlock_commands(node);
+    rpr_node_wake(node);
+}
+
+static void run_commands(struct rpr_node *node)
+{
+    struct rpr_command *command;
+
+    lock_commands(node);
+    command = node->commands;
+    node->commands = NULL;
+    node->commands_end = &node->commands;
+    atomic_store_explicit(&node->has_commands, false, memory_order_relaxed);
+    unlock_commands(node);
+    while (command) {
+        struct rpr_command *next = command->next;
+
+        command->run(command);
+        command = next;
+    }
+}
+
+/* ---- timers --------------------------------------------------------------------------------------- */
+
+void rpr_timer_start(struct rpr_node *node, struct rpr_timer *timer, uint64_t at_ns)
+{
+    CHECK_OWNER(node);
+    if (timer->active)
+        heap_remove(&node->timers, timer);
+    timer->at_ns = at_ns;
+    timer->active = true;
+    heap_insert(&node->timers, timer);
+}
+
+void rpr_timer_stop(struct rpr_node *node, struct rpr_timer *timer)
+{
+    CHECK_OWNER(node);
+    if (!timer->active)
+        return;
+    timer->active = false;
+    heap_remove(&node->timers, timer);
+}
+
+static void fire_due(struct rpr_node *node)
+{
+    while (node->timers && node->timers->at_ns <= node->now_ns) {
+        struct rpr_timer *timer = node->timers;
+
+        rpr_timer_stop(node, timer);
+        timer->fire(timer, node->now_ns);
+    }
+}
+
+/* ---- poll ------------------------------------------------------------------------------------------- */
+
+static void make_all_ready(struct rpr_node *node)
+{
+    struct rpr_link *link;
+
+    for (link = node->links; link; link = link->next)
+        rpr_link_ready(link);
+}
+
+/* Links may become active while we go: they are put in front and have their turn next time. */
+static bool work_all(struct rpr_node *node, unsigned budget)
+{
+    struct rpr_link **at = &node->active;
+    bool more = false;
+
+    while (*at) {
+        struct rpr_link *link = *at;
+
+        more |= link_work(link, budget);
+        while (*at != link) /* step over those that came in front */
+            at = &(*at)->next_active;
+        if (RPR_UNLIKELY(!link->incarnation)) {
+            link->active = false;
+            *at = link->next_active;
+            continue;
+        }
+        at = &link->next_active;
+    }
+    return more;
+}
+
+uint64_t rpr_node_poll(struct rpr_node *node, uint64_t now_ns, unsigned budget)
+{
+    bool more;
+
+    CHECK_OWNER(node);
+    RPR_ASSERT(!node->depth);
+    node->now_ns = now_ns;
+    node->depth = 1;
+    if (RPR_UNLIKELY(atomic_load_explicit(&node->woken, memory_order_relaxed))) {
+        atomic_store_explicit(&node->woken, false, memory_order_relaxed);
+        atomic_thread_fence(memory_order_acquire); /* pairs with rpr_node_wake() */
+        make_all_ready(node);
+    }
+    if (RPR_UNLIKELY(atomic_load_explicit(&node->has_commands, memory_order_acquire)))
+        run_commands(node);
+    if (RPR_UNLIKELY(node->timers && node->timers->at_ns <= now_ns))
+        fire_due(node);
+    if (RPR_UNLIKELY(node->missed != NULL))
+        link_missed_again(node);
+    more = work_all(node, budget ? budget : DEFAULT_BUDGET);
+    link_flush_touched(node);
+    if (RPR_UNLIKELY(node->zombies || node->graves))
+        link_bury(node);
+    node->depth = 0;
+    if (more || node->missed)
+        return RPR_POLL_MORE;
+    return node->timers ? node->timers->at_ns : RPR_POLL_IDLE;
+}
+
+/* ---- events --------------------------------------------------------------------------------------------- */
+
+void rpr_observer_add(struct rpr_node *node, struct rpr_observer *observer)
+{
+    struct rpr_observer **end = &node->observers;
+
+    CHECK_OWNER(node);
+    while (*end)
+        end = &(*end)->next;
+    observer->next = NULL;
+    *end = observer;
+}
+
+void rpr_observer_remove(struct rpr_node *node, struct rpr_observer *observer)
+{
+    struct rpr_observer **at = &node->observers;
+
+    CHECK_OWNER(node);
+    while (*at && *at != observer)
+        at = &(*at)->next;
+    if (*at)
+        *at = observer->next;
+}
+
+void rpr_event_emit(struct rpr_node *node, const struct rpr_event *event)
+{
+    struct rpr_observer *o = node->observers;
+
+    while (o) {
+        struct rpr_observer *next = o->next;
+
+        o->event(o->ctx, event);
+        o = next;
+    }
+}
+
+void node_event(struct rpr_node *node, enum rpr_event_kind kind, struct rpr_endpoint *e)
+{
+    struct rpr_event event = {.kind = kind,
+                              .device = e->device,
+                              .name = e->name,
+                              .addr = e->addr,
+                              .dest = e->dest,
+                              .state = e->device->state,
+                              .reason = ""};
+
+    if (node->observers)
+        rpr_event_emit(node, &event);
+}

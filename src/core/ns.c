@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Name service (WIRE 1.3). Outgoing words are state, not a queue of messages: one pending word per
+ * endpoint, sent as soon as the link has a buffer, ahead of new data of other endpoints. Incoming
+ * announcements bind an endpoint that waits, or go to a service, or are kept for one that comes
+ * later.
+ */
+#include "core/core.h"
+
+#include "base/text.h"
+#include "wire/router.h"
+
+/* The one table of how peers differ. */
+static const struct dialect dialects[RPR_N_DIALECTS] = {
+    [RPR_DIALECT_RPR] = {"rpr", .ack = true},
+    [RPR_DIALECT_NUTTX] = {"nuttx", .ack = true},
+    [RPR_DIALECT_OPENAMP] = {"openamp", .answer_create = true, .latch = true},
+    [RPR_DIALECT_LINUX] = {"linux", .latch = true},
+    [RPR_DIALECT_LITE] = {"rpmsg-lite", .answer_create = true, .latch = true},
+};
+
+const struct dialect *dialect_of(const struct rpr_link *link)
+{
+    return &dialects[link->dialect];
+}
+
+/* ---- words to be sent ------------------------------------------------------------------------- */
+
+static struct rpr_link *link_of(const struct rpr_endpoint *e)
+{
+    return atomic_load_explicit(&e->link, memory_order_relaxed);
+}
+
+void ns_word(struct rpr_endpoint *e, enum ns_word word)
+{
+    struct rpr_link *link = link_of(e);
+    const struct dialect *dialect = dialect_of(link);
+
+    if (word == NS_WORD_ACK && !dialect->ack)
+        word = dialect->answer_create ? NS_WORD_CREATE : NS_WORD_NONE;
+    if (word == NS_WORD_NONE)
+        return;
+    e->word = (uint8_t)word;
+    if (e->on_control)
+        return;
+    e->on_control = true;
+    e->next_control = NULL;
+    if (link->control_tail)
+        link->control_tail->next_control = e;
+    else
+        link->control_head = e;
+    link->control_tail = e;
+    atomic_fetch_add_explicit(&link->n_control, 1, memory_order_relaxed);
+    rpr_link_ready(link);
+}
+
+static void pop_control(struct rpr_link *link)
+{
+    struct rpr_endpoint *e = link->control_head;
+
+    link->control_head = e->next_control;
+    if (!link->control_head)
+        link->control_tail = NULL;
+    atomic_fetch_sub_explicit(&link->n_control, 1, memory_order_relaxed);
+    e->on_control = false;
+    e->word = NS_WORD_NONE;
+}
+
+void ns_forget(struct rpr_endpoint *e)
+{
+    struct rpr_link *link = link_of(e);
+    struct rpr_endpoint *before = NULL;
+    struct rpr_endpoint *at;
+
+    if (!e->on_control)
+        return;
+    for (at = link->control_head; at != e; at = at->next_control)
+        before = at;
+    if (!before) {
+        pop_control(link);
+        return;
+    }
+    before->next_control = e->next_control;
+    if (link->control_tail == e)
+        link->control_tail = before;
+    atomic_fetch_sub_explicit(&link->n_control, 1, memory_order_relaxed);
+    e->on_control = false;
+    e->word = NS_WORD_NONE;
+}
+
+/* The name on the wire: with the CPU in front on a routed device (WIRE 5.1). */
+static void wire_name(const struct rpr_endpoint *e, char name[ROUTER_NAME_BYTES])
+{
+    if (e->device->kind == RPR_DEVICE_ROUTED)
+        (void)route_name(name, e->device->name, e->name); /* lengths were checked at open */
+    else
+        text_copy(name, ROUTER_NAME_BYTES, e->name);
+}
+
+static bool send_word(struct rpr_link *link, struct rpr_endpoint *e)
+{
+    static const uint32_t flags[] = {[NS_WORD_CREATE] = NS_CREATE,
+                                     [NS_WORD_ACK] = NS_CREATE_ACK,
+                                     [NS_WORD_DESTROY] = NS_DESTROY};
+    struct ns_message message = {.addr = e->addr, .flags = flags[e->word]};
+    struct rpr_slot slot;
+
+    if (link->ops->reserve(link, &slot, true))
+        return false;
+    wire_name(e, message.name);
+    header_put(slot.msg, e->addr, RPMSG_ADDR_NS, RPMSG_NS_BYTES);
+    ns_encode(slot.msg + RPMSG_HEADER_BYTES, &message);
+    link->ops->commit(link, slot.id, RPMSG_HEADER_BYTES + RPMSG_NS_BYTES);
+    return true;
+}
+
+void ns_flush(struct rpr_link *link)
+{
+    while (link->control_head) {
+        struct rpr_endpoint *e = link->control_head;
+        bool sent;
+
+        if (!link_trylock(link))
+            return;
+        sent = send_word(link, e);
+        link_unlock(link);
+        if (!sent)
+            return;
+        link_touch(link);
+        e->announced = e->word != NS_WORD_DESTROY;
+        pop_control(link);
+        endpoint_told(e);
+    }
+}
+
+/* ---- announcements kept ----------------------------------------------------------------------- */
+
+static struct announcement **find_announcement(struct rpr_device *d, const char *name,
+                                               uint32_t addr)
+{
+    struct announcement **at = &d->announcements;
+
+    while (*at &&
+           ((addr != RPMSG_ADDR_ANY && (*at)->addr != addr) || text_differs((*at)->name, name)))
+        at = &(*at)->next;
+    return at;
+}
+
+static void remove_announcement(struct rpr_device *d, struct announcement **at)
+{
+    struct announcement *a = *at;
+
+    *at = a->next;
+    d->n_announcements--;
+    node_free(d->node, a, sizeof *a);
+}
+
+void ns_keep_announcement(struct rpr_device *d, const char *name, uint32_t addr)
+{
+    struct announcement **at = find_announcement(d, name, addr);
+    struct announcement *a;
+
+    if (*at)
+        return;
+    a = d->n_announcements < ANNOUNCEMENTS_MAX ? node_alloc(d->node, sizeof *a) : NULL;
+    if (!a) {
+        d->announcements_refused++;
+        node_pool_empty(d->node, d, "announcements");
+        return;
+    }
+    a->addr = addr;
+    text_copy(a->name, sizeof a->name, name);
+    *at = a; /* find_announcement() ended at the list's end */
+    d->n_announcements++;
+}
+
+/* Takes the oldest one of that name, if any. */
+bool ns_take_announcement(struct rpr_device *d, const char *name, uint32_t *addr)
+{
+    struct announcement **at = find_announcement(d, name, RPMSG_ADDR_ANY);
+
+    if (!*at)
+        return false;
+    *addr = (*at)->addr;
+    remove_announcement(d, at);
+    return true;
+}
+
+void ns_drop_announcements(struct rpr_device *d)
+{
+    while (d->announcements)
+        remove_announcement(d, &d->announcements);
+}
+
+void rpr_device_announcements(struct rpr_device *device,
+                              bool (*each)(void *ctx, const char *name, uint32_t addr), void *ctx)
+{
+    struct announcement *a;
+
+    CHECK_OWNER(device->node);
+    for (a = device->announcements; a && each(ctx, a->name, a->addr); a = a->next)
+        ;
+}
+
+/* ---- services ---------------------------------------------------------------------------------- */
+
+static bool matches(struct rpr_service *s, struct rpr_device *d, const char *name)
+{
+    return s->ops->match ? s->ops->match(s->ctx, d, name) : !text_differs(s->name, name);
+}
+
+/* True if the service took it. */
+static bool offer(struct rpr_service *s, struct rpr_device *d, const char *name, uint32_t addr)
+{
+    if (!matches(s, d, name))
+        return false;
+    if (s->ops->ns) {
+        s->ops->ns(s->ctx, d, name, addr, NS_CREATE);
+        return true;
+    }
+    return s->ops->bind(s->ctx, d, name, addr) == 0;
+}
+
+static void offer_kept(struct rpr_service *s, struct rpr_device *d)
+{
+    uint32_t passed = 0;
+
+    for (;;) {
+        struct announcement *a = d->announcements;
+        struct announcement kept;
+
+        for (uint32_t i = 0; a && i < passed; i++)
+            a = a->next;
+        if (!a)
+            return;
+        kept = *a; /* the callback may change the list */
+        if (offer(s, d, kept.name, kept.addr)) {
+            struct announcement **at = find_announcement(d, kept.name, kept.addr);
+
+            if (*at)
+                remove_announcement(d, at);
+        } else {
+            passed++;
+        }
+    }
+}
+
+int rpr_service_open(struct rpr_node *node, const struct rpr_service_config *config,
+                     struct rpr_service **service)
+{
+    struct rpr_service **end = &node->services;
+    struct rpr_service *s;
+    struct rpr_device *d;
+
+    CHECK_OWNER(node);
+    if (!config->ops || (!config->name && !config->ops->match) ||
+        (!config->ops->bind && !config->ops->ns))
+        return -RPR_EINVAL;
+    if (config->name && text_length(config->name, RPR_NAME_MAX + 1) > RPR_NAME_MAX)
+        return -RPR_ENAMETOOLONG;
+    s = node_alloc(node, sizeof *s);
+    if (!s)
+        return -RPR_ENOMEM;
+    s->node = node;
+    s->ops = config->ops;
+    s->ctx = config->ctx;
+    if (config->name)
+        text_copy(s->name, sizeof s->name, config->name);
+    while (*end)
+        end = &(*end)->next;
+    *end = s;
+    *service = s;
+    for (d = node->devices; d; d = d->next)
+        if (device_is_up(d))
+            offer_kept(s, d);
+    return 0;
+}
+
+void rpr_service_close(struct rpr_service *service)
+{
+    struct rpr_service **at = &service->node->services;
+
+    CHECK_OWNER(service->node);
+    while (*at != service)
+        at = &(*at)->next;
+    *at = service->next;
+    node_free(service->node, service, sizeof *service);
+}
+
+/* ---- incoming ------------------------------------------------------------------------------------ */
+
+static void on_create(struct rpr_device *d, const char *name, uint32_t addr)
+{
+    struct rpr_endpoint *e = endpoint_by_name(d, name, addr);
+    struct rpr_service *s, *next;
+
+    if (e)
+        return; /* bound to it already: no second ACK */
+    e = endpoint_by_name(d, name, RPMSG_ADDR_ANY);
+    if (e) {
+        ns_word(e, NS_WORD_ACK);
+        endpoint_bind(e, addr);
+        return;
+    }
+    for (s = d->node->services; s; s = next) {
+        next = s->next;
+        if (offer(s, d, name, addr))
+            return;
+    }
+    ns_keep_announcement(d, name, addr);
+}
+
+static void on_ack(struct rpr_device *d, const char *name, uint32_t addr)
+{
+    struct rpr_endpoint *e = endpoint_by_name(d, name, addr);
+
+    if (e)
+        return;
+    e = endpoint_by_name(d, name, RPMSG_ADDR_ANY);
+    if (!e) {
+        d->counters.late++;
+        return;
+    }
+    if (e->word == NS_WORD_CREATE)
+        ns_forget(e);
+    endpoint_bind(e, addr);
+}
+
+/* Ends what has this name *and* this address, and nothing else (H-3). */
+static void on_destroy(struct rpr_device *d, const char *name, uint32_t addr)
+{
+    struct announcement **kept = find_announcement(d, name, addr);
+    struct rpr_endpoint *e = endpoint_by_name(d, name, addr);
+
+    if (!*kept && !e)
+        d->counters.late++;
+    if (*kept)
+        remove_announcement(d, kept);
+    if (e)
+        endpoint_unbind(e, RPR_UNBOUND_CLOSED);
+}
+
+static bool intercepted(struct rpr_device *d, const char *name, const struct ns_message *message)
+{
+    struct rpr_service *s;
+
+    for (s = d->node->services; s; s = s->next) {
+        if (s->ops->ns && matches(s, d, name)) {
+            s->ops->ns(s->ctx, d, name, message->addr, message->flags);
+            return true;
+        }
+    }
+    return false;
+}
+
+void ns_receive(struct rpr_link *link, const uint8_t *payload, uint32_t len)
+{
+    struct rpr_device *d = link->device;
+    struct rpr_device *routed = NULL;
+    char cpu[ROUTER_CPU_MAX + 1], service[ROUTER_SERVICE_MAX + 1];
+    uint8_t copy[RPMSG_NS_BYTES];
+    struct ns_message message;
+    const char *name = message.name;
+
+    if (len == RPMSG_NS_BYTES)
+        memcpy(copy, payload, RPMSG_NS_BYTES);
+    if (len != RPMSG_NS_BYTES || ns_decode(&message, copy, len) != NS_OK ||
+        (message.flags == NS_CREATE_ACK && !dialect_of(link)->ack)) {
+        d->counters.errors++;
+        return;
+    }
+    if (route_parse(name, cpu, service))
+        routed = device_routed_by_name(d, cpu);
+    if (routed) {
+        d = routed;
+        name = service;
+    }
+    if (intercepted(d, name, &message))
+        return;
+    if (message.flags == NS_CREATE)
+        on_create(d, name, message.addr);
+    else if (message.flags == NS_CREATE_ACK)
+        on_ack(d, name, message.addr);
+    else
+        on_destroy(d, name, message.addr);
+}

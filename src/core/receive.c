@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Receiving: from the link's poll to the endpoint's callback, in the order of the ring. A message
+ * that the callback cannot deal with now (RPR_LATER) is copied into a slot, so that the peer's
+ * buffer goes back at once: returning buffers never depends on being able to send.
+ */
+#include "core/core.h"
+
+/* ---- kept messages ------------------------------------------------------------------------------ */
+
+static struct slot *slot_for(struct rpr_endpoint *e)
+{
+    struct rpr_node *node = e->device->node;
+
+    if (e->n_slots < e->window)
+        return slots_take(node);
+    if (e->n_slots >= e->quota || !node->pool.n_shared)
+        return NULL;
+    if (e->shared) {
+        if (e->shared->used >= e->shared->limit)
+            return NULL;
+        e->shared->used++;
+    }
+    node->pool.n_shared--;
+    e->n_borrowed++;
+    return slots_take(node);
+}
+
+static void give_back(struct rpr_endpoint *e, struct slot *slot)
+{
+    struct rpr_node *node = e->device->node;
+
+    slots_put(node, slot);
+    e->n_slots--;
+    if (!e->n_borrowed)
+        return;
+    e->n_borrowed--;
+    node->pool.n_shared++;
+    if (e->shared)
+        e->shared->used--;
+}
+
+static struct slot *take_first(struct rpr_endpoint *e)
+{
+    struct slot *slot = e->kept_first;
+
+    e->kept_first = slot->next;
+    if (!e->kept_first)
+        e->kept_last = NULL;
+    e->n_kept--;
+    return slot;
+}
+
+static void dropped(struct rpr_endpoint *e)
+{
+    e->n_dropped++;
+    e->device->counters.dropped++;
+}
+
+/* What is lost was dealt with as far as the sender's credit goes. */
+static void drop_first(struct rpr_endpoint *e)
+{
+    give_back(e, take_first(e));
+    dropped(e);
+    credit_consumed(e);
+}
+
+void receive_drop_kept(struct rpr_endpoint *e)
+{
+    while (e->n_kept) {
+        give_back(e, take_first(e));
+        dropped(e);
+    }
+}
+
+static enum rpr_link_rx_result overflow(struct rpr_link *link, struct rpr_endpoint *e)
+{
+    if (e->overflow == RPR_STOP_LINK && e->quota) {
+        link_stop(link, e);
+        return RPR_LINK_RX_STOP;
+    }
+    dropped(e);
+    credit_consumed(e);
+    return RPR_LINK_RX_DONE;
+}
+
+static enum rpr_link_rx_result keep(struct rpr_link *link, struct rpr_endpoint *e,
+                                    const struct rpr_msg *msg)
+{
+    struct slot *slot;
+
+    if (msg->len > e->device->node->pool.slot_bytes) {
+        dropped(e);
+        credit_consumed(e);
+        return RPR_LINK_RX_DONE;
+    }
+    slot = slot_for(e);
+    if (!slot && e->overflow == RPR_DROP_OLDEST && e->n_kept) {
+        drop_first(e);
+        slot = slot_for(e);
+    }
+    if (!slot)
+        return overflow(link, e);
+    slot->next = NULL;
+    slot->len = msg->len;
+    slot->src = msg->src;
+    memcpy(slot->data, msg->data, msg->len);
+    if (e->kept_last)
+        e->kept_last->next = slot;
+    else
+        e->kept_first = slot;
+    e->kept_last = slot;
+    e->n_kept++;
+    e->n_slots++;
+    e->device->counters.parked++;
+    return RPR_LINK_RX_DONE;
+}
+
+/* Redelivers in order. A held one must live on in its slot, so holding a kept message is a copy
+ * that stays: the slot goes back at rpr_release(). */
+void receive_resume(struct rpr_endpoint *e)
+{
+    if (!e->n_kept || e->resuming || !endpoint_enter(e))
+        return;
+    e->resuming = true;
+    while (e->n_kept && !e->closing) {
+        struct slot *slot = e->kept_first;
+        struct rpr_msg msg = {.data = slot->data,
+                              .len = slot->len,
+                              .src = slot->src,
+                              .endpoint = e,
+                              .incarnation = slot};
+        enum rpr_rx_result result = e->ops->rx(e->ctx, endpoint_handle(e), &msg);
+
+        if (result == RPR_LATER || e->kept_first != slot)
+            break; /* or the callback closed the endpoint, which dropped them all */
+        (void)take_first(e);
+        e->n_rx++;
+        if (result == RPR_HOLD)
+            e->n_held++;
+        else
+            give_back(e, slot);
+        credit_consumed(e);
+    }
+    e->resuming = false;
+    if (!e->n_kept && e->ending && !e->closing)
+        endpoint_unbind(e, RPR_UNBOUND_CLOSED);
+    endpoint_leave(e);
+}
+
+int rpr_ept_resume(rpr_ept_t ept)
+{
+    struct rpr_endpoint *e = endpoint_get(ept);
+    struct rpr_link *link;
+
+    if (!e)
+        return -RPR_ESTALE;
+    link = atomic_load_explicit(&e->link, memory_order_relaxed);
+    receive_resume(e);
+    if (link && endpoint_get(ept))
+        link_go_on(link, e);
+    return 0;
+}
+
+int rpr_ept_overflow(rpr_ept_t ept, enum rpr_overflow overflow)
+{
+    struct rpr_endpoint *e = endpoint_get(ept);
+    struct rpr_link *link;
+
+    if (!e)
+        return -RPR_ESTALE;
+    e->overflow = (uint8_t)overflow;
+    link = atomic_load_explicit(&e->link, memory_order_relaxed);
+    if (link)
+        link_go_on(link, e);
+    return 0;
+}
+
+/* ---- messages from a link ------------------------------------------------------------------------ */
+
+static enum rpr_link_rx_result result_of(struct rpr_link *link, struct rpr_endpoint *e,
+                                         const struct rpr_msg *msg, enum rpr_rx_result result)
+{
+    if (result == RPR_HOLD) {
+        e->n_held++;
+        ((struct rpr_incarnation *)msg->incarnation)->n_held++;
+        link->holder = e;
+        credit_consumed(e);
+        return RPR_LINK_RX_HELD;
+    }
+    if (e->closing) {
+        dropped(e);
+        return RPR_LINK_RX_DONE;
+    }
+    if (!(e->flags & RPR_EPT_MANUAL))
+        link_wait_writable(link, e);
+    return keep(link, e, msg);
+}
+
+static enum rpr_link_rx_result deliver(struct rpr_link *link, struct rpr_endpoint *e,
+                                       const struct rpr_msg *msg)
+{
+    enum rpr_rx_result result;
+    enum rpr_link_rx_result end = RPR_LINK_RX_DONE;
+
+    if (RPR_UNLIKELY(e->n_kept))
+        return keep(link, e, msg); /* behind those that came first */
+    e->n_calls++;
+    result = e->ops->rx(e->ctx, endpoint_handle(e), msg);
+    if (RPR_LIKELY(result == RPR_DONE))
+        credit_consumed(e);
+    else
+        end = result_of(link, e, msg, result);
+    if (RPR_LIKELY(end != RPR_LINK_RX_STOP)) {
+        e->n_rx++;
+        e->device->counters.rx++;
+    }
+    endpoint_leave(e);
+    return end;
+}
+
+/* The rare cases: not bound yet, no receiver, or an address of the stack itself. */
+static enum rpr_link_rx_result special(struct rpr_link *link, struct rpr_endpoint *e,
+                                       const struct rpr_msg *msg, uint32_t dst)
+{
+    if (e && e->ops->rx) {
+        if (e->dest == RPMSG_ADDR_ANY && e->wants_peer && dialect_of(link)->latch &&
+            msg->src != RPMSG_ADDR_ANY && !(e->flags & RPR_EPT_NO_NS)) {
+            rpr_ept_t ept = endpoint_handle(e);
+
+            endpoint_bind(e, msg->src); /* WIRE 1.2: who writes first is the peer */
+            if (!endpoint_get(ept))
+                return RPR_LINK_RX_DONE;
+        }
+        return deliver(link, e, msg);
+    }
+    if (dst == RPMSG_ADDR_NS)
+        ns_receive(link, msg->data, msg->len);
+    else if (dst == RPMSG_ADDR_CREDIT && link->credit)
+        credit_receive(link, msg->data, msg->len);
+    else if (e)
+        dropped(e);
+    else
+        link->device->counters.late++;
+    return RPR_LINK_RX_DONE;
+}
+
+enum rpr_link_rx_result rpr_link_rx(struct rpr_link *link, uint8_t *msg, uint32_t size, uint32_t id)
+{
+    struct rpmsg_header header;
+    struct rpr_endpoint *e;
+    struct rpr_msg m;
+
+    if (RPR_UNLIKELY(link->doom))
+        return RPR_LINK_RX_STOP; /* a callback ended the session: nothing more is delivered */
+    if (RPR_UNLIKELY(size < RPR_HEADER_BYTES)) {
+        link->device->counters.errors++;
+        return RPR_LINK_RX_DONE;
+    }
+    header = header_get(msg);
+    RPR_PRIVATE(header);
+    if (RPR_UNLIKELY(header.len > size - RPR_HEADER_BYTES)) {
+        link->device->counters.errors++;
+        if (link->ops->strict)
+            rpr_link_broken(link, "a message's length is over its buffer");
+        return RPR_LINK_RX_DONE;
+    }
+    m.data = msg + RPR_HEADER_BYTES;
+    m.len = header.len;
+    m.src = header.src;
+    m.id = id;
+    m.link = link;
+    m.incarnation = link->incarnation;
+    e = address_find(&link->device->addresses, header.dst);
+    m.endpoint = e;
+    if (RPR_UNLIKELY(!e || e->dest == RPMSG_ADDR_ANY || !e->ops->rx))
+        return special(link, e, &m, header.dst);
+    return deliver(link, e, &m);
+}
+
+void rpr_release(struct rpr_msg *msg)
+{
+    struct rpr_endpoint *e = msg->endpoint;
+    struct rpr_incarnation *incarnation = msg->incarnation;
+
+    CHECK_OWNER(e->device->node);
+    if (!msg->link) {
+        give_back(e, msg->incarnation); /* it had been kept */
+    } else {
+        incarnation->n_held--;
+        if (msg->link->incarnation == incarnation)
+            msg->link->ops->release(msg->link, msg->id);
+        link_released(msg->link, incarnation);
+    }
+    msg->data = NULL;
+    if (--e->n_held == 0 && e->closing)
+        endpoint_finish(e);
+}

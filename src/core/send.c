@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sending: claim a buffer, fill it, commit it. Nothing here waits. On links opened single-threaded
+ * there is no lock; on others the lock covers claim and commit, not the copy between them.
+ */
+#include "core/core.h"
+
+static inline bool control_waits(struct rpr_link *link)
+{
+    return atomic_load_explicit(&link->n_control, memory_order_relaxed) != 0;
+}
+
+/* Under the lock. 0: one message may be written to *slot, to e->dest. */
+static inline int claim(struct rpr_link *link, struct rpr_endpoint *e, uint32_t generation,
+                        size_t len, struct rpr_slot *slot)
+{
+    bool control = e->flags & RPR_EPT_CONTROL;
+
+    if (RPR_UNLIKELY(e->generation != generation))
+        return -RPR_ESTALE;
+    if (RPR_UNLIKELY(!e->sendable))
+        return -RPR_ENOTCONN;
+    if (RPR_UNLIKELY(len > e->device->tx_len))
+        return -RPR_EMSGSIZE;
+    if (RPR_UNLIKELY(!credit_left(e)) && !credit_extend(e)) {
+        e->wait_credit = true;
+        return -RPR_EAGAIN;
+    }
+    if (RPR_UNLIKELY((control_waits(link) && !control) ||
+                     link->ops->reserve(link, slot, control))) {
+        link_wait(link, e);
+        return -RPR_EAGAIN;
+    }
+    if (RPR_UNLIKELY(slot->size < RPR_HEADER_BYTES + len)) { /* a device-side buffer can be short */
+        link->ops->cancel(link, slot->id);
+        return -RPR_EMSGSIZE;
+    }
+    return 0;
+}
+
+/* What has to leave before data does. Not needed on links with locks: there a thread that sends
+ * cannot send name service words, and the next poll does. */
+static inline void control_first(struct rpr_link *link)
+{
+    if (RPR_UNLIKELY(control_waits(link)))
+        ns_flush(link);
+}
+
+static inline void counted(struct rpr_endpoint *e)
+{
+    e->tx_count++;
+    e->n_tx++;
+    e->device->counters.tx++;
+}
+
+static inline void finish(struct rpr_link *link, unsigned flags)
+{
+    if (link->lock) {
+        if (!(flags & RPR_MORE))
+            link->ops->flush(link);
+    } else if ((flags & RPR_MORE) || link->node->depth) {
+        link_touch(link);
+    } else {
+        link->ops->flush(link);
+    }
+}
+
+/* Takes the lock of the link that the endpoint is on now; NULL: it is on none, or (*missed) the
+ * owner found it taken. */
+static struct rpr_link *enter(struct rpr_endpoint *e, bool *missed)
+{
+    *missed = false;
+    for (;;) {
+        struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_acquire);
+
+        if (!link)
+            return NULL;
+        if (!link->lock)
+            return link;
+        if (!node_on_owner(link->node)) {
+            link_lock(link);
+        } else if (!link_trylock(link)) {
+            link_missed(link, e);
+            *missed = true;
+            return NULL;
+        }
+        if (link == atomic_load_explicit(&e->link, memory_order_relaxed))
+            return link;
+        link_unlock(link);
+    }
+}
+
+static int not_on_link(rpr_ept_t ept, bool missed)
+{
+    if (missed)
+        return -RPR_EAGAIN;
+    return ept.endpoint->generation == ept.generation ? -RPR_ENOTCONN : -RPR_ESTALE;
+}
+
+static int reserve(rpr_ept_t ept, struct rpr_buf *buf, size_t len)
+{
+    struct rpr_endpoint *e = ept.endpoint;
+    struct rpr_link *link;
+    struct rpr_slot slot;
+    bool missed;
+    int error;
+
+    if (RPR_UNLIKELY(!e))
+        return -RPR_ESTALE;
+    link = enter(e, &missed);
+    if (!link)
+        return not_on_link(ept, missed);
+    if (!link->lock)
+        control_first(link);
+    error = claim(link, e, ept.generation, len, &slot);
+    if (!error) {
+        counted(e);
+        link->incarnation->n_reserved++;
+        buf->data = slot.msg + RPR_HEADER_BYTES;
+        buf->size = slot.size - RPR_HEADER_BYTES;
+        if (buf->size > e->device->tx_len)
+            buf->size = e->device->tx_len;
+        buf->id = slot.id;
+        buf->dest = e->dest;
+        buf->link = link;
+        buf->incarnation = link->incarnation;
+    }
+    link_unlock(link);
+    return error;
+}
+
+int rpr_reserve(rpr_ept_t ept, struct rpr_buf *buf)
+{
+    return reserve(ept, buf, 0);
+}
+
+/* Ends a reservation, under the lock: false if its incarnation is over. */
+static bool still_there(struct rpr_link *link, struct rpr_buf *buf)
+{
+    struct rpr_incarnation *incarnation = buf->incarnation;
+
+    incarnation->n_reserved--;
+    if (link->incarnation == incarnation)
+        return true;
+    if (!incarnation->n_reserved)
+        rpr_node_wake(link->node); /* the owner frees it */
+    return false;
+}
+
+int rpr_commit(rpr_ept_t ept, struct rpr_buf *buf, size_t len, unsigned flags)
+{
+    struct rpr_endpoint *e = ept.endpoint;
+    struct rpr_link *link = buf->link;
+    int error = 0;
+
+    link_lock(link);
+    if (!still_there(link, buf)) {
+        link_unlock(link);
+        return e->generation == ept.generation ? -RPR_ENOTCONN : -RPR_ESTALE;
+    }
+    if (e->generation != ept.generation)
+        error = -RPR_ESTALE;
+    else if (!e->sendable || e->dest != buf->dest)
+        error = -RPR_ENOTCONN;
+    else if (len > buf->size)
+        error = -RPR_EMSGSIZE;
+    if (error) {
+        link->ops->cancel(link, buf->id);
+    } else {
+        header_put((uint8_t *)buf->data - RPR_HEADER_BYTES, e->addr, buf->dest, (uint16_t)len);
+        link->ops->commit(link, buf->id, RPR_HEADER_BYTES + (uint32_t)len);
+        finish(link, flags);
+    }
+    if (error == -RPR_EMSGSIZE)
+        e->tx_count--;
+    link_unlock(link);
+    return error;
+}
+
+void rpr_cancel(rpr_ept_t ept, struct rpr_buf *buf)
+{
+    struct rpr_endpoint *e = ept.endpoint;
+    struct rpr_link *link = buf->link;
+
+    link_lock(link);
+    if (still_there(link, buf)) {
+        link->ops->cancel(link, buf->id);
+        if (e->generation == ept.generation && e->dest == buf->dest)
+            e->tx_count--;
+    }
+    link_unlock(link);
+}
+
+/* With locks the copy is made outside of them. */
+static int send_locked(rpr_ept_t ept, const void *data, size_t len, unsigned flags)
+{
+    struct rpr_buf buf;
+    int error = reserve(ept, &buf, len);
+
+    if (error)
+        return error;
+    memcpy(buf.data, data, len);
+    return rpr_commit(ept, &buf, len, flags);
+}
+
+int rpr_send(rpr_ept_t ept, const void *data, size_t len, unsigned flags)
+{
+    struct rpr_endpoint *e = ept.endpoint;
+    struct rpr_link *link;
+    struct rpr_slot slot;
+    int error;
+
+    if (RPR_UNLIKELY(!e))
+        return -RPR_ESTALE;
+    link = atomic_load_explicit(&e->link, memory_order_acquire);
+    if (RPR_UNLIKELY(!link || link->lock))
+        return send_locked(ept, data, len, flags);
+    control_first(link);
+    error = claim(link, e, ept.generation, len, &slot);
+    if (RPR_UNLIKELY(error))
+        return error;
+    counted(e);
+    header_put(slot.msg, e->addr, e->dest, (uint16_t)len);
+    memcpy(slot.msg + RPR_HEADER_BYTES, data, len);
+    link->ops->commit(link, slot.id, RPR_HEADER_BYTES + (uint32_t)len);
+    finish(link, flags);
+    return 0;
+}
+
+/* Not counted against the peer's credit, so not known to be taken by who gets it either. */
+int rpr_send_to(rpr_ept_t ept, uint32_t dest, const void *data, size_t len, unsigned flags)
+{
+    struct rpr_endpoint *e = ept.endpoint;
+    struct rpr_link *link;
+    struct rpr_slot slot;
+    bool missed;
+    int error = 0;
+
+    if (!e)
+        return -RPR_ESTALE;
+    if (dest == RPMSG_ADDR_ANY)
+        return -RPR_EINVAL;
+    link = enter(e, &missed);
+    if (!link)
+        return not_on_link(ept, missed);
+    if (e->generation != ept.generation)
+        error = -RPR_ESTALE;
+    else if (len > e->device->tx_len)
+        error = -RPR_EMSGSIZE;
+    else if (link->ops->reserve(link, &slot, false))
+        error = -RPR_EAGAIN;
+    if (error == -RPR_EAGAIN) {
+        link_wait(link, e);
+    } else if (!error && slot.size < RPR_HEADER_BYTES + len) {
+        link->ops->cancel(link, slot.id);
+        error = -RPR_EMSGSIZE;
+    } else if (!error) {
+        e->n_tx++;
+        e->device->counters.tx++;
+        header_put(slot.msg, e->addr, dest, (uint16_t)len);
+        memcpy(slot.msg + RPR_HEADER_BYTES, data, len);
+        link->ops->commit(link, slot.id, RPR_HEADER_BYTES + (uint32_t)len);
+        finish(link, flags);
+    }
+    link_unlock(link);
+    return error;
+}
+
+void rpr_flush(struct rpr_device *device)
+{
+    struct rpr_link *link = device->link;
+
+    if (!link || !link->incarnation)
+        return;
+    link_lock(link);
+    if (link->incarnation)
+        link->ops->flush(link);
+    link_unlock(link);
+}
