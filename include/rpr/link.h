@@ -39,6 +39,8 @@ struct rpr_slot {
     uint32_t id;
 };
 
+#define RPR_SEND_CONTROL 2u /* beside RPR_MORE, in `flags` of `send`: may take the last buffer */
+
 /* What `poll` does with a message after rpr_link_rx(). */
 enum rpr_link_rx_result {
     RPR_LINK_RX_DONE, /* the buffer goes back to the peer */
@@ -84,6 +86,13 @@ struct rpr_link_ops {
 
     /* A free transmit buffer: 0 or -RPR_EAGAIN. The last free one is for `control` only. */
     int (*reserve)(struct rpr_link *link, struct rpr_slot *slot, bool control);
+
+    /* Reserve, fill with a copy, commit and, unless RPR_MORE, flush, in one: the path of
+     * rpr_send(), where each instruction counts. `header` is the first half of the RPMsg header,
+     * src | dst << 32; `sender` is for rpr_link_full(), whose result is returned where there is
+     * no buffer. */
+    int (*send)(struct rpr_link *link, const void *data, size_t len, uint64_t header,
+                unsigned flags, struct rpr_endpoint *sender);
     void (*commit)(struct rpr_link *link, uint32_t id, uint32_t len); /* queue it; see flush */
     void (*cancel)(struct rpr_link *link, uint32_t id);
     void (*flush)(struct rpr_link *link); /* publish what was committed; one doorbell if needed */
@@ -91,8 +100,8 @@ struct rpr_link_ops {
     /* True if a data buffer could be reserved now; also takes back what the peer returned. */
     bool (*writable)(struct rpr_link *link);
 
-    /* Delivers at most `budget` messages through rpr_link_rx(), returns how many. Returned buffers
-     * and committed messages are published by the `flush` that follows. */
+    /* Delivers at most `budget` messages through rpr_link_rx(), returns how many, and flushes:
+     * buffers that go back and answers that were committed leave with one doorbell. */
     unsigned (*poll)(struct rpr_link *link, unsigned budget);
     void (*release)(struct rpr_link *link, uint32_t id); /* a held buffer goes back */
 
@@ -134,11 +143,11 @@ struct rpr_link {
     uint32_t tx_len, rx_len;
     enum rpr_dialect dialect;
     _Atomic uint32_t n_control;  /* endpoints on control_head: data waits behind them */
+    _Atomic bool attention;      /* a poll has more to do here than messages */
     struct rpr_endpoint *holder; /* set by rpr_link_rx() when it returns RPR_LINK_RX_HELD */
     bool credit;                 /* flow control per endpoint agreed with this peer */
     bool peer_suspended;
     bool active, touched, armed, polled;
-    bool polling;                 /* inside `poll`: an end waits for its return */
     bool ending;                  /* endpoints are being told of the end */
     bool removed;                 /* unregistered */
     bool admin_up;                /* wanted up; false after rpr_device_down() */
@@ -186,6 +195,11 @@ void rpr_link_broken(struct rpr_link *link, const char *reason);
  * transport received (header included). */
 enum rpr_link_rx_result rpr_link_rx(struct rpr_link *link, uint8_t *msg, uint32_t size,
                                     uint32_t id);
+
+/* From `send`: there is no buffer (size 0), or the one there is takes `size` bytes only and was not
+ * used. Returns what `send` has to return. */
+int rpr_link_full(struct rpr_link *link, struct rpr_endpoint *sender, unsigned flags,
+                  uint32_t size);
 
 /* There may be something to do (a doorbell): the next poll looks at the link. */
 void rpr_link_ready(struct rpr_link *link);

@@ -195,7 +195,6 @@ struct rpr_msg {
     uint32_t len;
     uint32_t src; /* sender's address; on routed devices the hub's. Never trust it */
     uint32_t id;  /* private from here */
-    struct rpr_link *link;
     void *incarnation;
     struct rpr_endpoint *endpoint;
 };
@@ -226,9 +225,10 @@ struct rpr_quota {
     uint32_t used;
 };
 
-/* Callbacks of an endpoint. All run on the owner; each may be NULL. They may call anything, the
+/* Callbacks of an endpoint. All run on the owner; each but `rx` may be NULL. They may call anything, the
  * close of their own endpoint included. */
 struct rpr_ept_ops {
+    /* must be set */
     enum rpr_rx_result (*rx)(void *ctx, rpr_ept_t ept, const struct rpr_msg *msg);
     void (*bound)(void *ctx, rpr_ept_t ept, uint32_t dest);
     void (*unbound)(void *ctx, rpr_ept_t ept, enum rpr_unbound_reason reason);
@@ -306,7 +306,9 @@ int rpr_ept_unbind(rpr_ept_t ept, bool announce);
 
 /* ---- sending: any thread, on links with locks ------------------------------------------------- */
 
-#define RPR_MORE 1u /* more follows at once: the doorbell may wait for the last */
+#define RPR_MORE \
+    1u /* more follows at once: the peer hears of it with the last one, which comes without
+                     * this, or with rpr_flush() */
 
 /* Takes a copy of the whole message or none of it.
  * -RPR_EAGAIN: no buffer or credit; `writable` follows. -RPR_EMSGSIZE: longer than

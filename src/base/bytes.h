@@ -43,6 +43,12 @@ static inline uint64_t get_le64(const void *at)
     return BYTES_LE64(value);
 }
 
+/* Memory that a peer may change at any moment: read exactly once, 4-byte aligned. */
+static inline uint32_t get_once_le32(const void *at)
+{
+    return BYTES_LE32(*(const volatile uint32_t *)at);
+}
+
 static inline void put_le16(void *at, uint16_t value)
 {
     value = BYTES_LE16(value);

@@ -79,6 +79,7 @@ enum ns_word { NS_WORD_NONE, NS_WORD_CREATE, NS_WORD_ACK, NS_WORD_DESTROY };
 struct rpr_endpoint {
     /* Receive part. */
     uint32_t addr; /* RPMSG_ADDR_ANY while the device is not up */
+    uint32_t dest; /* RPMSG_ADDR_ANY: not bound. Written under the lock of `link` */
     uint8_t state; /* enum rpr_ept_state */
     uint8_t flags; /* enum rpr_ept_flags */
     uint8_t overflow;
@@ -86,19 +87,23 @@ struct rpr_endpoint {
     const struct rpr_ept_ops *ops;
     void *ctx;
     struct rpr_device *device;
-    uint32_t rx_count;    /* messages dealt with since bound */
-    uint32_t rx_grant_at; /* rx_count at which credit is granted next */
+    uint64_t n_rx;        /* messages dealt with */
+    uint32_t rx_start;    /* n_rx when it was bound */
+    uint32_t rx_grant_at; /* n_rx at which credit is granted next */
     uint32_t n_calls;     /* callbacks that run now */
     uint32_t n_kept;      /* messages in kept_first.. */
 
     /* Send part: written by the owner under the lock of `link`, read by senders under it. */
     _Atomic(struct rpr_link *) link; /* NULL: not up */
-    uint32_t generation;             /* of the handle; moves on at close */
-    uint32_t dest;                   /* RPMSG_ADDR_ANY: not bound */
-    uint32_t tx_count, tx_limit;     /* messages sent since bound, and how many may be */
-    bool sendable;                   /* bound, not closing */
-    bool tx_limited;                 /* tx_limit is the peer's word */
-    bool waiting;                    /* on link->wait_head */
+    struct rpr_link *quick; /* `link`, if it has no lock and the endpoint is bound; else NULL */
+    uint32_t generation;    /* of the handle; moves on at close */
+    uint32_t tx_len;        /* longest payload */
+    uint32_t send_flags;    /* RPR_SEND_CONTROL or 0 */
+    uint64_t n_tx;          /* messages sent */
+    uint32_t tx_start, tx_limit; /* n_tx when it was bound, and how far it may go */
+    bool sendable;               /* bound, not closing */
+    bool tx_limited;             /* tx_limit is the peer's word */
+    bool waiting;                /* on link->wait_head */
     bool wait_credit;
 
     /* Rest. */
@@ -124,7 +129,7 @@ struct rpr_endpoint {
     struct rpr_endpoint *next_all, *next_free; /* memory: type-stable until the node is closed */
     struct rpr_timer again;                    /* announce again */
     uint64_t again_ms, bound_at_ns;
-    uint64_t n_tx, n_rx, n_dropped;
+    uint64_t n_dropped;
     uint32_t fixed_addr; /* below 1024, or ANY */
     uint32_t fixed_dest;
     char name[RPR_NAME_MAX + 1];
@@ -156,6 +161,7 @@ void endpoint_device_down(struct rpr_endpoint *e);
 void endpoint_told(struct rpr_endpoint *e); /* its name service word has left, or is void */
 void endpoint_finish(struct rpr_endpoint *e);
 struct rpr_endpoint *endpoint_by_name(struct rpr_device *device, const char *name, uint32_t dest);
+void endpoint_new_size(struct rpr_endpoint *e); /* of its device's messages */
 void endpoint_set_send(struct rpr_endpoint *e, struct rpr_link *link, uint32_t dest, bool sendable);
 
 /* ---- device ---------------------------------------------------------------------------------------- */
@@ -253,12 +259,12 @@ void credit_receive(struct rpr_link *link, const uint8_t *payload, uint32_t len)
 /* May one more message be sent without credit_extend()? Under the lock. */
 static inline bool credit_left(const struct rpr_endpoint *e)
 {
-    return (int32_t)(e->tx_limit - e->tx_count) > 0;
+    return (int32_t)(e->tx_limit - (uint32_t)e->n_tx) > 0;
 }
 
 static inline void credit_consumed(struct rpr_endpoint *e)
 {
-    if (RPR_UNLIKELY(++e->rx_count == e->rx_grant_at))
+    if (RPR_UNLIKELY((uint32_t)++e->n_rx == e->rx_grant_at))
         credit_due(e);
 }
 
@@ -284,7 +290,8 @@ void link_missed(struct rpr_link *link,
 void link_missed_again(struct rpr_node *node); /* tells those `writable` */
 void link_touch(struct rpr_link *link);        /* flush it at the end of this poll */
 void link_flush_touched(struct rpr_node *node);
-bool link_work(struct rpr_link *link, unsigned budget);        /* true: more is there */
+bool link_attend(struct rpr_link *link, unsigned budget); /* true: more is there */
+bool link_poll(struct rpr_link *link, unsigned budget);   /* messages only; true: more is there */
 void link_stop(struct rpr_link *link, struct rpr_endpoint *e); /* leave its messages unread */
 void link_go_on(struct rpr_link *link, struct rpr_endpoint *e);
 void link_released(struct rpr_link *link, struct rpr_incarnation *incarnation);
@@ -295,13 +302,15 @@ void link_bury(struct rpr_node *node); /* frees what nothing uses any more */
 struct rpr_node {
     const struct rpr_platform *platform;
     uint64_t now_ns;
-    unsigned depth; /* rpr_node_poll() runs: doorbells wait for its end */
+    struct rpr_link *polling; /* the link whose `poll` runs: its end waits for the return */
+    bool in_poll;             /* rpr_node_poll() runs: doorbells wait for its end */
     bool closing;
     struct rpr_link *active;  /* looked at in each poll */
     struct rpr_link *touched; /* to be flushed at the end of this poll */
     struct rpr_link *links;
     struct rpr_endpoint *missed; /* to be told `writable`: the owner did not get a lock */
     struct rpr_timer *timers;
+    uint64_t next_ns; /* when the first timer is due; RPR_POLL_IDLE: there is none */
     struct rpr_device *devices, *last_device;
     struct rpr_service *services;
     struct rpr_observer *observers;
@@ -314,8 +323,8 @@ struct rpr_node {
     uint32_t next_device_id;
     void *lock; /* of `commands`; NULL: one thread */
     struct rpr_command *commands, **commands_end;
-    _Atomic bool has_commands; /* any thread */
-    _Atomic bool woken;        /* any thread, interrupts */
+    _Atomic bool woken;     /* any thread, interrupts */
+    _Atomic bool attention; /* a poll has more to do than links and timers; any thread */
     void *parts[RPR_N_PARTS];
     char name[RPR_NAME_MAX + 1];
 };
@@ -326,6 +335,16 @@ void node_log(struct rpr_node *node, enum rpr_log_level level, const char *text)
 void node_pool_empty(struct rpr_node *node, struct rpr_device *device, const char *which);
 void node_event(struct rpr_node *node, enum rpr_event_kind kind, struct rpr_endpoint *e);
 bool node_on_owner(const struct rpr_node *node);
+
+static inline void link_attention(struct rpr_link *link)
+{
+    atomic_store_explicit(&link->attention, true, memory_order_relaxed);
+}
+
+static inline void node_attention(struct rpr_node *node)
+{
+    atomic_store_explicit(&node->attention, true, memory_order_release);
+}
 
 /* In debug builds everything that is the owner's checks that it is on it. */
 #define CHECK_OWNER(node) RPR_ASSERT(node_on_owner(node))

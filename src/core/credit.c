@@ -26,11 +26,11 @@ void credit_start(struct rpr_endpoint *e, const struct rpr_link *link)
 {
     bool credit = link->credit && !(e->flags & RPR_EPT_CONTROL);
 
-    e->tx_count = 0;
-    e->tx_limit = credit ? CREDIT_FIRST : UNLIMITED;
+    e->tx_start = (uint32_t)e->n_tx;
+    e->tx_limit = e->tx_start + (credit ? CREDIT_FIRST : UNLIMITED);
     e->tx_limited = credit;
-    e->rx_count = 0;
-    e->rx_grant_at = UNLIMITED;
+    e->rx_start = (uint32_t)e->n_rx;
+    e->rx_grant_at = e->rx_start + UNLIMITED;
     if (credit)
         credit_due(e);
 }
@@ -71,7 +71,7 @@ bool credit_extend(struct rpr_endpoint *e)
 {
     if (e->tx_limited)
         return false;
-    e->tx_limit = e->tx_count + UNLIMITED;
+    e->tx_limit = (uint32_t)e->n_tx + UNLIMITED;
     return true;
 }
 
@@ -93,22 +93,28 @@ static void grow(struct rpr_endpoint *e)
         e->shared->used += more;
 }
 
+static uint32_t dealt_with(const struct rpr_endpoint *e)
+{
+    return (uint32_t)e->n_rx - e->rx_start;
+}
+
 /* The receiver's turn: a grant is queued and leaves with the next flush of the link. */
 void credit_due(struct rpr_endpoint *e)
 {
     struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
 
     if (!link || !link->credit || e->granting || (e->flags & RPR_EPT_CONTROL)) {
-        e->rx_grant_at = e->rx_count + UNLIMITED;
+        e->rx_grant_at = (uint32_t)e->n_rx + UNLIMITED;
         return;
     }
-    if (e->rx_count && e->window < e->quota)
+    if (dealt_with(e) && e->window < e->quota)
         grow(e);
-    e->rx_grant_at = e->rx_count + window_of(e) / 2 + (window_of(e) < 2);
+    e->rx_grant_at = (uint32_t)e->n_rx + window_of(e) / 2 + (window_of(e) < 2);
     e->next_grant = link->grant_head;
     link->grant_head = e;
     e->granting = true;
-    link_touch(link);
+    link_attention(link);
+    rpr_link_ready(link);
 }
 
 /* One message for as many endpoints as fit. */
@@ -125,7 +131,7 @@ void credit_flush(struct rpr_link *link)
     room = slot.size - RPMSG_HEADER_BYTES;
     while (link->grant_head && len + CREDIT_ENTRY_BYTES <= room) {
         struct rpr_endpoint *e = link->grant_head;
-        struct credit_entry entry = {e->dest, e->addr, e->rx_count + window_of(e)};
+        struct credit_entry entry = {e->dest, e->addr, dealt_with(e) + window_of(e)};
 
         link->grant_head = e->next_grant;
         e->granting = false;
@@ -141,6 +147,7 @@ void credit_flush(struct rpr_link *link)
 static void granted(struct rpr_link *link, const struct credit_entry *entry)
 {
     struct rpr_endpoint *e = address_find(&link->device->addresses, entry->addr);
+    uint32_t limit;
     bool tell;
 
     if (!e || e->dest != entry->from) {
@@ -150,8 +157,9 @@ static void granted(struct rpr_link *link, const struct credit_entry *entry)
     link_lock(link);
     /* The first grant begins the flow control of a binding that is older than the agreement on it.
      * Never backwards after that: a peer's nonsense costs only itself. */
-    if (!e->tx_limited || entry->limit - e->tx_limit < UNLIMITED)
-        e->tx_limit = entry->limit;
+    limit = e->tx_start + entry->limit;
+    if (!e->tx_limited || limit - e->tx_limit < UNLIMITED)
+        e->tx_limit = limit;
     e->tx_limited = true;
     tell = e->wait_credit && credit_left(e);
     if (tell)

@@ -222,6 +222,7 @@ int rpr_routed_up(struct rpr_node *node, const struct rpr_routed_config *config,
     if (device_is_up(d)) {
         d->tx_len = tx_len; /* a second CREATE is an update */
         d->rx_len = rx_len;
+        for_endpoints(d, endpoint_new_size);
         return 0;
     }
     device_take_up(d, link, tx_len, rx_len);
@@ -271,6 +272,7 @@ void rpr_device_put(struct rpr_device *device)
 void rpr_device_info(const struct rpr_device *d, struct rpr_device_info *info)
 {
     const struct rpr_device *base = d->kind == RPR_DEVICE_ROUTED ? d->via : d;
+    const struct rpr_endpoint *e;
 
     CHECK_OWNER(d->node);
     memset(info, 0, sizeof *info);
@@ -288,7 +290,11 @@ void rpr_device_info(const struct rpr_device *d, struct rpr_device_info *info)
     info->n_endpoints = d->n_endpoints;
     info->n_announcements = d->n_announcements;
     info->announcements_refused = d->announcements_refused;
-    info->counters = d->counters;
+    info->counters = d->counters; /* of endpoints that are no more, and those that are: */
+    for (e = d->first; e; e = e->next) {
+        info->counters.tx += e->n_tx;
+        info->counters.rx += e->n_rx - e->n_dropped;
+    }
 }
 
 const char *rpr_device_name(const struct rpr_device *device)

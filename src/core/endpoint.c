@@ -117,8 +117,8 @@ static struct rpr_endpoint *object_new(struct rpr_node *node)
     generation = e->generation;
     next_all = e->next_all;
     memset(e, 0, offsetof(struct rpr_endpoint, generation));
-    memset((char *)e + offsetof(struct rpr_endpoint, dest), 0,
-           sizeof *e - offsetof(struct rpr_endpoint, dest));
+    memset((char *)e + offsetof(struct rpr_endpoint, tx_len), 0,
+           sizeof *e - offsetof(struct rpr_endpoint, tx_len));
     e->generation = generation;
     e->next_all = next_all;
     return e;
@@ -166,6 +166,9 @@ void endpoint_finish(struct rpr_endpoint *e)
         return;
     if (!e->closed_told) {
         e->closed_told = true;
+        e->device->counters.tx += e->n_tx;
+        e->device->counters.rx += e->n_rx - e->n_dropped;
+        e->n_tx = e->n_rx = e->n_dropped = 0;
         if (e->shared)
             e->shared->used -= e->window - e->base_window;
         node->pool.n_shared += e->window - e->base_window;
@@ -207,9 +210,17 @@ void endpoint_set_send(struct rpr_endpoint *e, struct rpr_link *link, uint32_t d
         e->wait_credit = false;
     e->dest = dest;
     e->sendable = sendable;
+    e->tx_len = e->device->tx_len;
+    e->quick = sendable && link && !link->lock ? link : NULL;
     atomic_store_explicit(&e->link, link, memory_order_release);
     if (locked)
         link_unlock(locked);
+}
+
+void endpoint_new_size(struct rpr_endpoint *e)
+{
+    endpoint_set_send(e, atomic_load_explicit(&e->link, memory_order_relaxed), e->dest,
+                      e->sendable);
 }
 
 /* ---- bound and unbound --------------------------------------------------------------------- */
@@ -360,7 +371,7 @@ static int check_config(const struct rpr_device *d, const struct rpr_ept_config 
 {
     size_t length = c->name ? text_length(c->name, RPR_NAME_MAX + 1) : 0;
 
-    if (!c->ops || (c->name && !length))
+    if (!c->ops || !c->ops->rx || (c->name && !length))
         return -RPR_EINVAL;
     if (c->addr != RPR_ADDR_ANY && c->addr >= RPR_ADDR_DYNAMIC)
         return -RPR_EINVAL;
@@ -409,6 +420,7 @@ static void fill(struct rpr_endpoint *e, struct rpr_device *d, const struct rpr_
     e->fixed_dest = c->dest;
     e->wants_peer = c->dest == RPR_ADDR_ANY;
     e->flags = (uint8_t)c->flags;
+    e->send_flags = c->flags & RPR_EPT_CONTROL ? RPR_SEND_CONTROL : 0;
     e->overflow = (uint8_t)c->overflow;
     e->ops = c->ops;
     e->ctx = c->ctx;
@@ -590,7 +602,7 @@ int rpr_ept_info(rpr_ept_t ept, struct rpr_ept_info *info)
     info->n_held = e->n_held;
     info->n_kept = e->n_kept;
     info->tx = e->n_tx;
-    info->rx = e->n_rx;
+    info->rx = e->n_rx - e->n_dropped;
     info->dropped = e->n_dropped;
     return 0;
 }

@@ -94,6 +94,7 @@ void link_wait(struct rpr_link *link, struct rpr_endpoint *e)
         link->wait_tail->next_wait = e;
         link->wait_tail = e;
     }
+    link_attention(link);
     if (link->lock)
         rpr_node_wake(link->node); /* the owner looks at all links */
     else
@@ -158,6 +159,7 @@ void link_missed(struct rpr_link *link, struct rpr_endpoint *e)
     e->n_calls++; /* the object stays until it has been told */
     e->next_missed = e->device->node->missed;
     e->device->node->missed = e;
+    node_attention(e->device->node);
 }
 
 void link_missed_again(struct rpr_node *node)
@@ -196,28 +198,31 @@ static void watch_used_ring(struct rpr_link *link)
  * the link again waits for the next round. */
 static void serve_waiters(struct rpr_link *link)
 {
-    struct rpr_endpoint *last = link->wait_tail;
+    struct rpr_endpoint *last = NULL;
+    struct rpr_endpoint *e;
 
-    for (;;) {
-        struct rpr_endpoint *e;
-        bool room;
+    do {
+        bool waiting, room;
 
-        if (!link_trylock(link))
-            return;
-        room = link->ops->writable(link);
-        e = room ? pop_waiter(link) : NULL;
-        link_unlock(link);
-        if (!room) {
-            watch_used_ring(link);
+        if (!link_trylock(link)) {
+            link_attention(link);
             return;
         }
-        link->wait_us = WAIT_FIRST_US;
+        waiting = link->wait_head != NULL;
+        if (!last)
+            last = link->wait_tail;
+        room = waiting && link->ops->writable(link);
+        e = room ? pop_waiter(link) : NULL;
+        if (link->wait_head)
+            link_attention(link);
+        link_unlock(link);
+        if (waiting && !room)
+            watch_used_ring(link);
         if (!e)
             return;
+        link->wait_us = WAIT_FIRST_US;
         tell_writable(e);
-        if (e == last || !link->incarnation)
-            return;
-    }
+    } while (e != last && link->incarnation);
 }
 
 /* ---- one turn of a link ------------------------------------------------------------------------------- */
@@ -225,6 +230,7 @@ static void serve_waiters(struct rpr_link *link)
 void link_stop(struct rpr_link *link, struct rpr_endpoint *e)
 {
     link->stopper = e;
+    link_attention(link);
 }
 
 void link_go_on(struct rpr_link *link, struct rpr_endpoint *e)
@@ -241,44 +247,49 @@ static bool poll_messages(struct rpr_link *link, unsigned budget)
 {
     unsigned n;
 
-    link->polling = true;
+    link->node->polling = link;
     n = link->ops->poll(link, budget);
-    link->polling = false;
-    if (RPR_UNLIKELY(link->doom)) {
-        end_session(link, link->doom);
-        return false;
-    }
-    if (n)
-        link_touch(link); /* buffers went back */
+    link->node->polling = NULL;
     return n >= budget;
+}
+
+static void end_doomed(struct rpr_link *link)
+{
+    if (link->doom)
+        end_session(link, link->doom);
 }
 
 /* At most what a ring holds: a peer that goes on writing cannot keep us here. */
 void rpr_link_drain(struct rpr_link *link, unsigned limit)
 {
     CHECK_OWNER(link->node);
-    if (link->incarnation && !link->polling)
-        (void)poll_messages(link, limit);
+    if (!link->incarnation || link->node->polling)
+        return;
+    (void)poll_messages(link, limit);
+    end_doomed(link);
 }
 
-bool link_work(struct rpr_link *link, unsigned budget)
+/* The turn of a link that has more to do than messages, or cannot be polled. Finds out anew
+ * whether it still needs attention. */
+bool link_attend(struct rpr_link *link, unsigned budget)
 {
     bool more = false;
 
-    if (!link->incarnation)
-        return false;
-    if (RPR_LIKELY(!link->stopper))
+    atomic_store_explicit(&link->attention, false, memory_order_relaxed);
+    end_doomed(link);
+    if (link->incarnation && !link->stopper)
         more = poll_messages(link, budget);
-    if (!link->incarnation)
-        return false;
-    if (RPR_UNLIKELY(link->control_head != NULL))
+    end_doomed(link);
+    if (link->incarnation && link->control_head)
         ns_flush(link);
-    if (RPR_UNLIKELY(link->wait_head != NULL)) /* owner: a race with a sender is seen next time */
+    if (link->incarnation)
         serve_waiters(link);
-    if (RPR_UNLIKELY(link->grant_head != NULL) && link->incarnation)
+    if (link->incarnation && link->grant_head)
         credit_flush(link);
     if (link->incarnation && (link->control_head || link->grant_head))
         watch_used_ring(link);
+    if (!link->incarnation || link->stopper || link->control_head || link->grant_head)
+        link_attention(link);
     return more && link->incarnation;
 }
 
@@ -290,7 +301,7 @@ bool rpr_node_arm(struct rpr_node *node)
     CHECK_OWNER(node);
     while (*at) {
         struct rpr_link *link = *at;
-        bool waits = link->wait_head || link->control_head || link->grant_head;
+        bool waits = atomic_load_explicit(&link->attention, memory_order_relaxed);
 
         if (link->polled || (link->incarnation && !link->stopper && !link->ops->arm(link, waits))) {
             idle = idle && link->polled;
@@ -301,9 +312,7 @@ bool rpr_node_arm(struct rpr_node *node)
         link->active = false;
         *at = link->next_active;
     }
-    return idle && !atomic_load_explicit(&node->woken, memory_order_relaxed) &&
-           !atomic_load_explicit(&node->has_commands, memory_order_relaxed) && !node->missed &&
-           !node->touched;
+    return idle && !node->touched && !atomic_load_explicit(&node->attention, memory_order_relaxed);
 }
 
 /* ---- incarnations --------------------------------------------------------------------------------------- */
@@ -348,7 +357,7 @@ void link_bury(struct rpr_node *node)
     while (*grave) {
         struct rpr_link *link = *grave;
 
-        if (link->n_zombies || link->polling || link->ending || link->active || link->touched) {
+        if (link->n_zombies || link->ending || link->active || link->touched) {
             grave = &link->next;
             continue;
         }
@@ -368,8 +377,10 @@ static void retire(struct rpr_link *link)
     link_unlock(link);
     if (!i)
         return;
+    link_attention(link);
     i->next = link->node->zombies;
     link->node->zombies = i;
+    node_attention(link->node);
     link->n_zombies++;
     link_bury(link->node);
 }
@@ -393,6 +404,7 @@ void rpr_link_up(struct rpr_link *link, const struct rpr_session *session)
     link_lock(link);
     link->incarnation = i;
     link_unlock(link);
+    link_attention(link);
     rpr_link_ready(link);
     device_take_up(link->device, link, session->tx_len, session->rx_len);
 }
@@ -470,6 +482,7 @@ static void bury_link(struct rpr_link *link)
     device_remove(link->device);
     link->next = node->graves;
     node->graves = link;
+    node_attention(node);
     link_bury(node);
 }
 
@@ -503,8 +516,13 @@ static void end_or_wait(struct rpr_link *link, enum doom doom, const char *reaso
         return; /* something as final waits already */
     text_copy(link->reason, sizeof link->reason, reason);
     link->doom = (uint8_t)doom;
-    if (!link->polling && !link->ending)
+    if (link->node->polling == link) {
+        link_attention(link);
+        rpr_link_ready(link);
+        node_attention(link->node);
+    } else if (!link->ending) {
         end_session(link, doom);
+    }
 }
 
 void rpr_link_down(struct rpr_link *link, const char *reason)
@@ -560,7 +578,8 @@ int rpr_device_up(struct rpr_device *device)
     was_up = link->admin_up;
     link->admin_up = true;
     link->retry_ms = 0;
-    if (link->ending || link->polling) { /* from a callback of the end itself: a moment later */
+    if (link->ending ||
+        link->node->polling == link) { /* from a callback of the end itself: a moment later */
         rpr_timer_start(device->node, &link->retry_timer, device->node->now_ns);
         return 0;
     }

@@ -130,6 +130,7 @@ int rpr_node_open(struct rpr_node **result, const struct rpr_node_config *config
         return -RPR_ENOMEM;
     node->platform = platform;
     node->commands_end = &node->commands;
+    node->next_ns = RPR_POLL_IDLE;
     text_copy(node->name, sizeof node->name, config->name);
     error = slots_init(node, config->slot_bytes ? config->slot_bytes : DEFAULT_SLOT_BYTES,
                        config->slots ? config->slots : DEFAULT_SLOTS);
@@ -151,7 +152,7 @@ void rpr_node_close(struct rpr_node *node)
     struct rpr_endpoint *e;
 
     CHECK_OWNER(node);
-    RPR_ASSERT(!node->depth);
+    RPR_ASSERT(!node->in_poll);
     while (node->links)
         rpr_link_unregister(node->links);
     while (node->devices)
@@ -181,7 +182,8 @@ void rpr_node_close(struct rpr_node *node)
 
 void rpr_node_wake(struct rpr_node *node)
 {
-    atomic_store_explicit(&node->woken, true, memory_order_release);
+    atomic_store_explicit(&node->woken, true, memory_order_relaxed);
+    node_attention(node);
     if (node->platform->wake)
         node->platform->wake(node->platform->ctx);
 }
@@ -204,7 +206,6 @@ void rpr_node_post(struct rpr_node *node, struct rpr_command *command)
     lock_commands(node);
     *node->commands_end = command;
     node->commands_end = &command->next;
-    atomic_store_explicit(&node->has_commands, true, memory_order_release);
     unlock_commands(node);
     rpr_node_wake(node);
 }
@@ -217,7 +218,6 @@ static void run_commands(struct rpr_node *node)
     command = node->commands;
     node->commands = NULL;
     node->commands_end = &node->commands;
-    atomic_store_explicit(&node->has_commands, false, memory_order_relaxed);
     unlock_commands(node);
     while (command) {
         struct rpr_command *next = command->next;
@@ -237,6 +237,7 @@ void rpr_timer_start(struct rpr_node *node, struct rpr_timer *timer, uint64_t at
     timer->at_ns = at_ns;
     timer->active = true;
     heap_insert(&node->timers, timer);
+    node->next_ns = node->timers->at_ns;
 }
 
 void rpr_timer_stop(struct rpr_node *node, struct rpr_timer *timer)
@@ -246,6 +247,7 @@ void rpr_timer_stop(struct rpr_node *node, struct rpr_timer *timer)
         return;
     timer->active = false;
     heap_remove(&node->timers, timer);
+    node->next_ns = node->timers ? node->timers->at_ns : RPR_POLL_IDLE;
 }
 
 static void fire_due(struct rpr_node *node)
@@ -268,55 +270,69 @@ static void make_all_ready(struct rpr_node *node)
         rpr_link_ready(link);
 }
 
-/* Links may become active while we go: they are put in front and have their turn next time. */
-static bool work_all(struct rpr_node *node, unsigned budget)
+/* Links that have no session are not looked at. */
+static void drop_idle(struct rpr_node *node)
 {
     struct rpr_link **at = &node->active;
-    bool more = false;
 
     while (*at) {
         struct rpr_link *link = *at;
 
-        more |= link_work(link, budget);
-        while (*at != link) /* step over those that came in front */
-            at = &(*at)->next_active;
-        if (RPR_UNLIKELY(!link->incarnation)) {
+        if (link->incarnation || link->doom) {
+            at = &link->next_active;
+        } else {
             link->active = false;
             *at = link->next_active;
-            continue;
         }
-        at = &link->next_active;
     }
-    return more;
 }
 
+/* What polls rarely have to do besides. */
+static __attribute__((noinline)) void attend(struct rpr_node *node)
+{
+    atomic_store_explicit(&node->attention, false, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with node_attention() of other threads */
+    if (atomic_exchange_explicit(&node->woken, false, memory_order_relaxed))
+        make_all_ready(node);
+    run_commands(node);
+    if (node->missed)
+        link_missed_again(node);
+    drop_idle(node);
+    link_bury(node);
+}
+
+/* Links may become active while we go: they are put in front and have their turn next time. What
+ * is not just messages is dealt with out of line (link_attend()): this is the path of each poll. */
 uint64_t rpr_node_poll(struct rpr_node *node, uint64_t now_ns, unsigned budget)
 {
-    bool more;
+    struct rpr_link *link;
+    bool more = false;
 
     CHECK_OWNER(node);
-    RPR_ASSERT(!node->depth);
+    RPR_ASSERT(!node->in_poll);
     node->now_ns = now_ns;
-    node->depth = 1;
-    if (RPR_UNLIKELY(atomic_load_explicit(&node->woken, memory_order_relaxed))) {
-        atomic_store_explicit(&node->woken, false, memory_order_relaxed);
-        atomic_thread_fence(memory_order_acquire); /* pairs with rpr_node_wake() */
-        make_all_ready(node);
-    }
-    if (RPR_UNLIKELY(atomic_load_explicit(&node->has_commands, memory_order_acquire)))
-        run_commands(node);
-    if (RPR_UNLIKELY(node->timers && node->timers->at_ns <= now_ns))
+    node->in_poll = true;
+    if (RPR_UNLIKELY(atomic_load_explicit(&node->attention, memory_order_relaxed)))
+        attend(node);
+    if (RPR_UNLIKELY(node->next_ns <= now_ns))
         fire_due(node);
-    if (RPR_UNLIKELY(node->missed != NULL))
-        link_missed_again(node);
-    more = work_all(node, budget ? budget : DEFAULT_BUDGET);
-    link_flush_touched(node);
-    if (RPR_UNLIKELY(node->zombies || node->graves))
-        link_bury(node);
-    node->depth = 0;
-    if (more || node->missed)
+    if (!budget)
+        budget = DEFAULT_BUDGET;
+    for (link = node->active; link; link = link->next_active) {
+        if (RPR_UNLIKELY(atomic_load_explicit(&link->attention, memory_order_relaxed))) {
+            more |= link_attend(link, budget);
+        } else {
+            node->polling = link;
+            more |= link->ops->poll(link, budget) >= budget;
+        }
+    }
+    node->polling = NULL;
+    if (node->touched)
+        link_flush_touched(node);
+    node->in_poll = false;
+    if (more || atomic_load_explicit(&node->attention, memory_order_relaxed))
         return RPR_POLL_MORE;
-    return node->timers ? node->timers->at_ns : RPR_POLL_IDLE;
+    return node->next_ns;
 }
 
 /* ---- events --------------------------------------------------------------------------------------------- */

@@ -51,6 +51,7 @@ void ns_word(struct rpr_endpoint *e, enum ns_word word)
         link->control_head = e;
     link->control_tail = e;
     atomic_fetch_add_explicit(&link->n_control, 1, memory_order_relaxed);
+    link_attention(link);
     rpr_link_ready(link);
 }
 

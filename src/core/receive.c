@@ -51,17 +51,11 @@ static struct slot *take_first(struct rpr_endpoint *e)
     return slot;
 }
 
+/* What is lost was dealt with as far as the sender's credit goes. */
 static void dropped(struct rpr_endpoint *e)
 {
     e->n_dropped++;
     e->device->counters.dropped++;
-}
-
-/* What is lost was dealt with as far as the sender's credit goes. */
-static void drop_first(struct rpr_endpoint *e)
-{
-    give_back(e, take_first(e));
-    dropped(e);
     credit_consumed(e);
 }
 
@@ -80,7 +74,6 @@ static enum rpr_link_rx_result overflow(struct rpr_link *link, struct rpr_endpoi
         return RPR_LINK_RX_STOP;
     }
     dropped(e);
-    credit_consumed(e);
     return RPR_LINK_RX_DONE;
 }
 
@@ -91,12 +84,12 @@ static enum rpr_link_rx_result keep(struct rpr_link *link, struct rpr_endpoint *
 
     if (msg->len > e->device->node->pool.slot_bytes) {
         dropped(e);
-        credit_consumed(e);
         return RPR_LINK_RX_DONE;
     }
     slot = slot_for(e);
     if (!slot && e->overflow == RPR_DROP_OLDEST && e->n_kept) {
-        drop_first(e);
+        give_back(e, take_first(e));
+        dropped(e);
         slot = slot_for(e);
     }
     if (!slot)
@@ -125,17 +118,13 @@ void receive_resume(struct rpr_endpoint *e)
     e->resuming = true;
     while (e->n_kept && !e->closing) {
         struct slot *slot = e->kept_first;
-        struct rpr_msg msg = {.data = slot->data,
-                              .len = slot->len,
-                              .src = slot->src,
-                              .endpoint = e,
-                              .incarnation = slot};
+        struct rpr_msg msg = {
+            .data = slot->data, .len = slot->len, .src = slot->src, .endpoint = e};
         enum rpr_rx_result result = e->ops->rx(e->ctx, endpoint_handle(e), &msg);
 
         if (result == RPR_LATER || e->kept_first != slot)
             break; /* or the callback closed the endpoint, which dropped them all */
         (void)take_first(e);
-        e->n_rx++;
         if (result == RPR_HOLD)
             e->n_held++;
         else
@@ -197,33 +186,45 @@ static enum rpr_link_rx_result result_of(struct rpr_link *link, struct rpr_endpo
     return keep(link, e, msg);
 }
 
-static enum rpr_link_rx_result deliver(struct rpr_link *link, struct rpr_endpoint *e,
-                                       const struct rpr_msg *msg)
+/* Out of line: the usual message needs no registers saved for it. */
+static __attribute__((noinline)) enum rpr_link_rx_result deliver_rest(struct rpr_link *link,
+                                                                      struct rpr_endpoint *e,
+                                                                      const struct rpr_msg *msg,
+                                                                      enum rpr_rx_result result)
+{
+    enum rpr_link_rx_result end = RPR_LINK_RX_DONE;
+
+    if (result == RPR_DONE)
+        credit_consumed(e);
+    else
+        end = result_of(link, e, msg, result);
+    endpoint_leave(e);
+    return end;
+}
+
+static inline enum rpr_link_rx_result deliver(struct rpr_link *link, struct rpr_endpoint *e,
+                                              const struct rpr_msg *msg)
 {
     enum rpr_rx_result result;
-    enum rpr_link_rx_result end = RPR_LINK_RX_DONE;
 
     if (RPR_UNLIKELY(e->n_kept))
         return keep(link, e, msg); /* behind those that came first */
     e->n_calls++;
     result = e->ops->rx(e->ctx, endpoint_handle(e), msg);
-    if (RPR_LIKELY(result == RPR_DONE))
-        credit_consumed(e);
-    else
-        end = result_of(link, e, msg, result);
-    if (RPR_LIKELY(end != RPR_LINK_RX_STOP)) {
-        e->n_rx++;
-        e->device->counters.rx++;
-    }
-    endpoint_leave(e);
-    return end;
+    if (RPR_UNLIKELY(result != RPR_DONE || e->closing))
+        return deliver_rest(link, e, msg, result);
+    e->n_calls--;
+    credit_consumed(e);
+    return RPR_LINK_RX_DONE;
 }
 
 /* The rare cases: not bound yet, no receiver, or an address of the stack itself. */
-static enum rpr_link_rx_result special(struct rpr_link *link, struct rpr_endpoint *e,
-                                       const struct rpr_msg *msg, uint32_t dst)
+static __attribute__((noinline)) enum rpr_link_rx_result special(struct rpr_link *link,
+                                                                 struct rpr_endpoint *e,
+                                                                 const struct rpr_msg *msg,
+                                                                 uint32_t dst)
 {
-    if (e && e->ops->rx) {
+    if (e) {
         if (e->dest == RPMSG_ADDR_ANY && e->wants_peer && dialect_of(link)->latch &&
             msg->src != RPMSG_ADDR_ANY && !(e->flags & RPR_EPT_NO_NS)) {
             rpr_ept_t ept = endpoint_handle(e);
@@ -238,43 +239,39 @@ static enum rpr_link_rx_result special(struct rpr_link *link, struct rpr_endpoin
         ns_receive(link, msg->data, msg->len);
     else if (dst == RPMSG_ADDR_CREDIT && link->credit)
         credit_receive(link, msg->data, msg->len);
-    else if (e)
-        dropped(e);
     else
         link->device->counters.late++;
     return RPR_LINK_RX_DONE;
 }
 
+static __attribute__((noinline)) enum rpr_link_rx_result bad_length(struct rpr_link *link)
+{
+    if (link->doom)
+        return RPR_LINK_RX_STOP;
+    link->device->counters.errors++;
+    if (link->ops->strict)
+        rpr_link_broken(link, "a message's length is over its buffer");
+    return RPR_LINK_RX_DONE;
+}
+
 enum rpr_link_rx_result rpr_link_rx(struct rpr_link *link, uint8_t *msg, uint32_t size, uint32_t id)
 {
-    struct rpmsg_header header;
-    struct rpr_endpoint *e;
+    uint32_t len = get_once_le32(msg + 12) & 0xffffu;
+    uint32_t dst = get_once_le32(msg + 4);
+    struct rpr_endpoint *e = address_find(&link->device->addresses, dst);
     struct rpr_msg m;
 
-    if (RPR_UNLIKELY(link->doom))
-        return RPR_LINK_RX_STOP; /* a callback ended the session: nothing more is delivered */
-    if (RPR_UNLIKELY(size < RPR_HEADER_BYTES)) {
-        link->device->counters.errors++;
-        return RPR_LINK_RX_DONE;
-    }
-    header = header_get(msg);
-    RPR_PRIVATE(header);
-    if (RPR_UNLIKELY(header.len > size - RPR_HEADER_BYTES)) {
-        link->device->counters.errors++;
-        if (link->ops->strict)
-            rpr_link_broken(link, "a message's length is over its buffer");
-        return RPR_LINK_RX_DONE;
-    }
+    /* A callback may have ended the session: then nothing more is delivered. */
+    if (RPR_UNLIKELY((size_t)len + RPR_HEADER_BYTES > size) || RPR_UNLIKELY(link->doom))
+        return bad_length(link);
     m.data = msg + RPR_HEADER_BYTES;
-    m.len = header.len;
-    m.src = header.src;
+    m.len = len;
+    m.src = get_once_le32(msg);
     m.id = id;
-    m.link = link;
     m.incarnation = link->incarnation;
-    e = address_find(&link->device->addresses, header.dst);
     m.endpoint = e;
-    if (RPR_UNLIKELY(!e || e->dest == RPMSG_ADDR_ANY || !e->ops->rx))
-        return special(link, e, &m, header.dst);
+    if (RPR_UNLIKELY(!e || e->dest == RPMSG_ADDR_ANY))
+        return special(link, e, &m, dst);
     return deliver(link, e, &m);
 }
 
@@ -284,13 +281,15 @@ void rpr_release(struct rpr_msg *msg)
     struct rpr_incarnation *incarnation = msg->incarnation;
 
     CHECK_OWNER(e->device->node);
-    if (!msg->link) {
-        give_back(e, msg->incarnation); /* it had been kept */
+    if (!incarnation) { /* it had been kept */
+        give_back(e, RPR_CONTAINER((const uint8_t *)msg->data, struct slot, data));
     } else {
+        struct rpr_link *link = incarnation->link;
+
         incarnation->n_held--;
-        if (msg->link->incarnation == incarnation)
-            msg->link->ops->release(msg->link, msg->id);
-        link_released(msg->link, incarnation);
+        if (link->incarnation == incarnation)
+            link->ops->release(link, msg->id);
+        link_released(link, incarnation);
     }
     msg->data = NULL;
     if (--e->n_held == 0 && e->closing)

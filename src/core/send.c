@@ -20,7 +20,7 @@ static inline int claim(struct rpr_link *link, struct rpr_endpoint *e, uint32_t 
         return -RPR_ESTALE;
     if (RPR_UNLIKELY(!e->sendable))
         return -RPR_ENOTCONN;
-    if (RPR_UNLIKELY(len > e->device->tx_len))
+    if (RPR_UNLIKELY(len > e->tx_len))
         return -RPR_EMSGSIZE;
     if (RPR_UNLIKELY(!credit_left(e)) && !credit_extend(e)) {
         e->wait_credit = true;
@@ -48,9 +48,7 @@ static inline void control_first(struct rpr_link *link)
 
 static inline void counted(struct rpr_endpoint *e)
 {
-    e->tx_count++;
     e->n_tx++;
-    e->device->counters.tx++;
 }
 
 static inline void finish(struct rpr_link *link, unsigned flags)
@@ -58,9 +56,9 @@ static inline void finish(struct rpr_link *link, unsigned flags)
     if (link->lock) {
         if (!(flags & RPR_MORE))
             link->ops->flush(link);
-    } else if ((flags & RPR_MORE) || link->node->depth) {
+    } else if (link->node->in_poll) {
         link_touch(link);
-    } else {
+    } else if (!(flags & RPR_MORE)) {
         link->ops->flush(link);
     }
 }
@@ -118,8 +116,8 @@ static int reserve(rpr_ept_t ept, struct rpr_buf *buf, size_t len)
         link->incarnation->n_reserved++;
         buf->data = slot.msg + RPR_HEADER_BYTES;
         buf->size = slot.size - RPR_HEADER_BYTES;
-        if (buf->size > e->device->tx_len)
-            buf->size = e->device->tx_len;
+        if (buf->size > e->tx_len)
+            buf->size = e->tx_len;
         buf->id = slot.id;
         buf->dest = e->dest;
         buf->link = link;
@@ -172,7 +170,7 @@ int rpr_commit(rpr_ept_t ept, struct rpr_buf *buf, size_t len, unsigned flags)
         finish(link, flags);
     }
     if (error == -RPR_EMSGSIZE)
-        e->tx_count--;
+        e->n_tx--;
     link_unlock(link);
     return error;
 }
@@ -186,45 +184,63 @@ void rpr_cancel(rpr_ept_t ept, struct rpr_buf *buf)
     if (still_there(link, buf)) {
         link->ops->cancel(link, buf->id);
         if (e->generation == ept.generation && e->dest == buf->dest)
-            e->tx_count--;
+            e->n_tx--;
     }
     link_unlock(link);
 }
 
-/* With locks the copy is made outside of them. */
-static int send_locked(rpr_ept_t ept, const void *data, size_t len, unsigned flags)
+static __attribute__((noinline)) int send_slowly(rpr_ept_t ept, const void *data, size_t len,
+                                                 unsigned flags)
 {
     struct rpr_buf buf;
-    int error = reserve(ept, &buf, len);
+    int error;
 
+    error = reserve(ept, &buf, len);
     if (error)
         return error;
-    memcpy(buf.data, data, len);
+    memcpy(buf.data, data, len); /* with locks, the copy is made outside of them */
     return rpr_commit(ept, &buf, len, flags);
 }
 
+/* From a callback: the doorbell waits for the end of the poll. */
+static __attribute__((noinline)) int send_in_poll(struct rpr_link *link, const void *data,
+                                                  size_t len, uint64_t header,
+                                                  struct rpr_endpoint *e)
+{
+    link_touch(link);
+    return link->ops->send(link, data, len, header, RPR_MORE | e->send_flags, e);
+}
+
+/* `quick` says that this endpoint is bound, on a link without locks: all that may still be in the
+ * way is checked here, and everything else happens in the link. Leaf functions only, so that no
+ * register has to be saved. */
 int rpr_send(rpr_ept_t ept, const void *data, size_t len, unsigned flags)
 {
     struct rpr_endpoint *e = ept.endpoint;
     struct rpr_link *link;
-    struct rpr_slot slot;
-    int error;
+    uint64_t header;
 
     if (RPR_UNLIKELY(!e))
         return -RPR_ESTALE;
-    link = atomic_load_explicit(&e->link, memory_order_acquire);
-    if (RPR_UNLIKELY(!link || link->lock))
-        return send_locked(ept, data, len, flags);
-    control_first(link);
-    error = claim(link, e, ept.generation, len, &slot);
-    if (RPR_UNLIKELY(error))
-        return error;
-    counted(e);
-    header_put(slot.msg, e->addr, e->dest, (uint16_t)len);
-    memcpy(slot.msg + RPR_HEADER_BYTES, data, len);
-    link->ops->commit(link, slot.id, RPR_HEADER_BYTES + (uint32_t)len);
-    finish(link, flags);
-    return 0;
+    link = e->quick;
+    if (RPR_UNLIKELY(!link || e->generation != ept.generation || len > e->tx_len ||
+                     !credit_left(e) || control_waits(link)))
+        return send_slowly(ept, data, len, flags);
+    e->n_tx++;
+    header = (uint64_t)e->dest << 32 | e->addr;
+    if (link->node->in_poll)
+        return send_in_poll(link, data, len, header, e);
+    return link->ops->send(link, data, len, header, flags | e->send_flags, e);
+}
+
+int rpr_link_full(struct rpr_link *link, struct rpr_endpoint *sender, unsigned flags, uint32_t size)
+{
+    (void)flags;
+    sender->n_tx--;
+    if (size)
+        return -RPR_EMSGSIZE;
+    link_wait(link, sender);
+    return -RPR_EAGAIN;
 }
 
 /* Not counted against the peer's credit, so not known to be taken by who gets it either. */
@@ -245,7 +261,7 @@ int rpr_send_to(rpr_ept_t ept, uint32_t dest, const void *data, size_t len, unsi
         return not_on_link(ept, missed);
     if (e->generation != ept.generation)
         error = -RPR_ESTALE;
-    else if (len > e->device->tx_len)
+    else if (len > e->tx_len)
         error = -RPR_EMSGSIZE;
     else if (link->ops->reserve(link, &slot, false))
         error = -RPR_EAGAIN;
@@ -255,7 +271,6 @@ int rpr_send_to(rpr_ept_t ept, uint32_t dest, const void *data, size_t len, unsi
         link->ops->cancel(link, slot.id);
         error = -RPR_EMSGSIZE;
     } else if (!error) {
-        e->n_tx++;
         e->device->counters.tx++;
         header_put(slot.msg, e->addr, dest, (uint16_t)len);
         memcpy(slot.msg + RPR_HEADER_BYTES, data, len);

@@ -42,13 +42,13 @@ struct ring_buffer {
 };
 
 struct ring {
-    uint8_t *give;       /* the half we write: flags, idx, entries */
-    const uint8_t *take; /* the half the peer writes */
-    uint32_t mask;       /* num - 1 */
-    uint16_t given;      /* free-running, entries written */
-    uint16_t published;  /* free-running, what the peer has been told */
-    uint16_t taken;      /* free-running, entries read */
-    uint32_t n_ours;     /* buffers that this side owns */
+    uint8_t *give;        /* the half we write: flags, idx, entries */
+    const uint8_t *take;  /* the half the peer writes */
+    uint32_t mask;        /* num - 1 */
+    uint16_t given;       /* free-running, entries written */
+    uint16_t published;   /* free-running, what the peer has been told */
+    uint16_t taken;       /* free-running, entries read */
+    uint16_t outstanding; /* given - taken + outstanding: buffers that the peer has */
     struct ring_buffer *buffers;
     const uint8_t *desc;
     uint8_t *region; /* for descriptors, device side */
@@ -80,18 +80,24 @@ static inline void ring_write32(uint8_t *at, uint32_t value)
     *(volatile uint32_t *)(volatile void *)at = BYTES_LE32(value);
 }
 
+/* How many buffers the peer has. */
+static inline uint32_t ring_outstanding(const struct ring *r)
+{
+    return (uint16_t)(r->given - r->taken + r->outstanding);
+}
+
 /* How many entries the peer has published that we have not taken; more than the buffers it has:
  * -1. What they cover may be read after this. */
 static inline int ring_pending(const struct ring *r)
 {
-    uint16_t n;
+    uint32_t n;
 
     rpr_cache_invalidate(r->take, 4);
     n = (uint16_t)(ring_read16(r->take + 2) - r->taken);
-    if (RPR_UNLIKELY(n > r->mask + 1 - r->n_ours))
+    if (RPR_UNLIKELY(n > ring_outstanding(r)))
         return -1;
     rpr_barrier_seen();
-    return n;
+    return (int)n;
 }
 
 /* What a device finds in a descriptor. NULL: fine. */
@@ -121,21 +127,16 @@ static inline const char *ring_read_desc(struct ring *r, uint32_t id, struct rin
  * there in *size. NULL, or what was wrong. */
 static inline const char *ring_take(struct ring *r, bool driver, uint32_t *id, uint32_t *size)
 {
-    const uint8_t *entry;
+    uint32_t taken = r->taken;
+    const uint8_t *entry = r->take + 4 + (size_t)(taken & r->mask) * (driver ? 8 : 2);
     struct ring_buffer *b;
+    uint32_t i;
 
-    if (driver) {
-        entry = r->take + 4 + (size_t)(r->taken & r->mask) * 8;
-        rpr_cache_invalidate(entry, 8);
-        *id = ring_read32(entry);
-    } else {
-        entry = r->take + 4 + (size_t)(r->taken & r->mask) * 2;
-        rpr_cache_invalidate(entry, 2);
-        *id = ring_read16(entry);
-    }
-    if (RPR_UNLIKELY(*id > r->mask))
+    rpr_cache_invalidate(entry, driver ? 8 : 2);
+    i = driver ? ring_read32(entry) : ring_read16(entry);
+    if (RPR_UNLIKELY(i > r->mask))
         return "a buffer id out of range";
-    b = &r->buffers[*id];
+    b = &r->buffers[i];
     if (RPR_UNLIKELY(b->ours))
         return "a buffer that was not outstanding";
     if (driver) {
@@ -143,50 +144,56 @@ static inline const char *ring_take(struct ring *r, bool driver, uint32_t *id, u
         if (RPR_UNLIKELY(*size > b->size))
             return "a length over the buffer";
     } else {
-        const char *wrong = ring_read_desc(r, *id, b);
+        const char *wrong = ring_read_desc(r, i, b);
 
         if (RPR_UNLIKELY(wrong != NULL))
             return wrong;
         *size = b->size;
     }
     b->ours = true;
-    r->n_ours++;
-    r->taken++;
+    r->taken = (uint16_t)(taken + 1);
+    *id = i;
     return NULL;
+}
+
+/* Takes back the last entry, as if it had never been looked at. */
+static inline void ring_untake(struct ring *r, uint32_t id)
+{
+    r->buffers[id].ours = false;
+    r->taken--;
 }
 
 /* Gives buffer `id`, which is ours, to the peer; ring_publish() tells it. A device always says the
  * full length: the peer takes it for the capacity (H-11). */
 static inline void ring_give(struct ring *r, bool driver, uint32_t id)
 {
+    uint32_t given = r->given;
+    uint8_t *entry = r->give + 4 + (size_t)(given & r->mask) * (driver ? 2 : 8);
     struct ring_buffer *b = &r->buffers[id];
-    uint8_t *entry;
 
     RPR_ASSERT(b->ours);
-    if (driver) {
-        entry = r->give + 4 + (size_t)(r->given & r->mask) * 2;
-        ring_write16(entry, (uint16_t)id);
-        rpr_cache_clean(entry, 2);
-    } else {
-        entry = r->give + 4 + (size_t)(r->given & r->mask) * 8;
-        ring_write32(entry, id);
-        ring_write32(entry + 4, b->size);
-        rpr_cache_clean(entry, 8);
-    }
     b->ours = false;
-    r->n_ours--;
-    r->given++;
+    r->given = (uint16_t)(given + 1);
+    if (driver) {
+        ring_write16(entry, (uint16_t)id);
+    } else {
+        ring_write32(entry + 4, b->size);
+        ring_write32(entry, id);
+    }
+    rpr_cache_clean(entry, driver ? 2 : 8);
 }
 
 /* True if the peer has something new, after which it may have to be rung. */
 static inline bool ring_publish(struct ring *r)
 {
-    if (r->published == r->given)
+    uint16_t given = r->given;
+
+    if (r->published == given)
         return false;
+    r->published = given;
     rpr_barrier_publish();
-    ring_write16(r->give + 2, r->given);
+    ring_write16(r->give + 2, given);
     rpr_cache_clean(r->give + 2, 2);
-    r->published = r->given;
     return true;
 }
 

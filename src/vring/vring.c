@@ -102,9 +102,8 @@ static void cancel(struct rpr_link *link, uint32_t id)
 }
 
 /* Publishes both directions with one full barrier, and rings at most once for each. */
-static void flush(struct rpr_link *link)
+static inline void ring_both(struct vring_link *v)
 {
-    struct vring_link *v = vring_of(link);
     bool tx = ring_publish(&v->tx);
     bool rx = ring_publish(&v->rx);
 
@@ -115,6 +114,38 @@ static void flush(struct rpr_link *link)
         v->ring(v->ring_ctx, true);
     if (rx && (ring_wanted(&v->rx) || v->always_ring))
         v->ring(v->ring_ctx, false);
+}
+
+static void flush(struct rpr_link *link)
+{
+    ring_both(vring_of(link));
+}
+
+/* rpr_send(): everything from the free buffer to the doorbell in one piece. */
+static inline int send(struct rpr_link *link, const void *data, size_t len, uint64_t header,
+                       unsigned flags, struct rpr_endpoint *sender, bool driver)
+{
+    struct vring_link *v = vring_of(link);
+    const struct ring_buffer *b;
+    uint8_t *at;
+    uint32_t id;
+
+    if (RPR_UNLIKELY(!reclaim(v, driver)) || RPR_UNLIKELY(v->n_free <= !(flags & RPR_SEND_CONTROL)))
+        return rpr_link_full(link, sender, flags, 0);
+    id = v->free_ids[v->n_free - 1];
+    b = &v->tx.buffers[id];
+    at = b->at;
+    if (RPR_UNLIKELY(b->size < RPR_HEADER_BYTES + len))
+        return rpr_link_full(link, sender, flags, b->size);
+    v->n_free--;
+    put_le64(at, header);
+    put_le64(at + 8, (uint64_t)len << 32); /* reserved, len, flags */
+    memcpy(at + RPR_HEADER_BYTES, data, len);
+    rpr_cache_clean(at, RPR_HEADER_BYTES + len);
+    ring_give(&v->tx, driver, id);
+    if (!(flags & RPR_MORE))
+        ring_both(v);
+    return 0;
 }
 
 static inline bool writable(struct rpr_link *link, bool driver)
@@ -167,12 +198,11 @@ static inline unsigned poll(struct rpr_link *link, unsigned budget, bool driver)
         } else if (result == RPR_LINK_RX_HELD) {
             v->holders[id].endpoint = link->holder;
         } else {
-            rx->buffers[id].ours = false; /* as if we had never looked */
-            rx->n_ours--;
-            rx->taken--;
+            ring_untake(rx, id);
             break;
         }
     }
+    ring_both(v);
     return done;
 }
 
@@ -235,26 +265,31 @@ void rpr_vring_own_cpu(struct rpr_link *link, int cpu)
 
 /* ---- the two roles ---------------------------------------------------------------------------------------- */
 
-#define ROLE_FUNCTIONS(role, driver)                                                      \
-    static int role##_reserve(struct rpr_link *link, struct rpr_slot *slot, bool control) \
-    {                                                                                     \
-        return reserve(link, slot, control, driver);                                      \
-    }                                                                                     \
-    static void role##_commit(struct rpr_link *link, uint32_t id, uint32_t len)           \
-    {                                                                                     \
-        commit(link, id, len, driver);                                                    \
-    }                                                                                     \
-    static bool role##_writable(struct rpr_link *link)                                    \
-    {                                                                                     \
-        return writable(link, driver);                                                    \
-    }                                                                                     \
-    static unsigned role##_poll(struct rpr_link *link, unsigned budget)                   \
-    {                                                                                     \
-        return poll(link, budget, driver);                                                \
-    }                                                                                     \
-    static void role##_release(struct rpr_link *link, uint32_t id)                        \
-    {                                                                                     \
-        release(link, id, driver);                                                        \
+#define ROLE_FUNCTIONS(role, driver)                                                             \
+    static int role##_reserve(struct rpr_link *link, struct rpr_slot *slot, bool control)        \
+    {                                                                                            \
+        return reserve(link, slot, control, driver);                                             \
+    }                                                                                            \
+    static void role##_commit(struct rpr_link *link, uint32_t id, uint32_t len)                  \
+    {                                                                                            \
+        commit(link, id, len, driver);                                                           \
+    }                                                                                            \
+    static int role##_send(struct rpr_link *link, const void *data, size_t len, uint64_t header, \
+                           unsigned flags, struct rpr_endpoint *sender)                          \
+    {                                                                                            \
+        return send(link, data, len, header, flags, sender, driver);                             \
+    }                                                                                            \
+    static bool role##_writable(struct rpr_link *link)                                           \
+    {                                                                                            \
+        return writable(link, driver);                                                           \
+    }                                                                                            \
+    static unsigned role##_poll(struct rpr_link *link, unsigned budget)                          \
+    {                                                                                            \
+        return poll(link, budget, driver);                                                       \
+    }                                                                                            \
+    static void role##_release(struct rpr_link *link, uint32_t id)                               \
+    {                                                                                            \
+        release(link, id, driver);                                                               \
     }
 
 ROLE_FUNCTIONS(driver, true)
@@ -273,8 +308,8 @@ static bool queue_info(struct rpr_link *link, unsigned index, struct rpr_queue_i
     pending = ring_pending(r);
     info->name = index ? "rx" : "tx";
     info->size = r->mask + 1;
-    info->free = index ? r->mask + 1 - r->n_ours : v->n_free;
-    info->pending = index ? (uint32_t)(pending < 0 ? 0 : pending) : r->mask + 1 - r->n_ours;
+    info->free = index ? ring_outstanding(r) : v->n_free;
+    info->pending = index ? (uint32_t)(pending < 0 ? 0 : pending) : ring_outstanding(r);
     info->own_index = r->given;
     info->peer_index = r->taken;
     info->flags = ring_read16(r->peer_flag);
@@ -336,13 +371,13 @@ static void link_destroy(struct rpr_link *link)
     platform->free(platform->ctx, v, sizeof *v);
 }
 
-#define OPS(role)                                                                               \
-    {                                                                                           \
-        .strict = true, .open = link_open, .close = link_close, .reserve = role##_reserve,      \
-        .commit = role##_commit, .cancel = cancel, .flush = flush, .writable = role##_writable, \
-        .poll = role##_poll, .release = role##_release, .arm = arm, .disarm = disarm,           \
-        .power = power, .queue_info = queue_info, .buffer_info = buffer_info,                   \
-        .destroy = link_destroy                                                                 \
+#define OPS(role)                                                                                \
+    {                                                                                            \
+        .strict = true, .open = link_open, .close = link_close, .send = role##_send,             \
+        .reserve = role##_reserve, .commit = role##_commit, .cancel = cancel, .flush = flush,    \
+        .writable = role##_writable, .poll = role##_poll, .release = role##_release, .arm = arm, \
+        .disarm = disarm, .power = power, .queue_info = queue_info, .buffer_info = buffer_info,  \
+        .destroy = link_destroy                                                                  \
     }
 
 static const struct rpr_link_ops driver_ops = OPS(driver);
@@ -415,7 +450,7 @@ static void ring_init(struct ring *r, const struct rpr_vring_session *c, unsigne
     r->desc = base + l->desc;
     r->mask = l->num - 1;
     r->given = r->published = r->taken = 0;
-    r->n_ours = 0;
+    r->outstanding = driver ? 0 : (uint16_t)l->num;
     r->region = base;
     r->region_da = c->base_da;
     r->region_bytes = c->layout.bytes;
@@ -440,7 +475,6 @@ static void driver_start(struct ring *r, const struct rpr_vring_session *c, unsi
         r->buffers[id] = (struct ring_buffer){base + offset, l->size, true};
     }
     rpr_cache_clean(base + l->desc, (size_t)RING_DESC_BYTES * l->num);
-    r->n_ours = l->num;
 }
 
 /* A device goes on from the used index that it finds: some drivers fill it beforehand. */
@@ -448,6 +482,7 @@ static void device_start(struct ring *r)
 {
     rpr_cache_invalidate(r->give, 4);
     r->given = r->published = ring_read16(r->give + 2);
+    r->outstanding = (uint16_t)(r->outstanding - r->given);
 }
 
 static void start_rings(struct vring_link *v, const struct rpr_vring_session *c)
