@@ -233,6 +233,7 @@ struct rpr_ept_ops {
     void (*bound)(void *ctx, rpr_ept_t ept, uint32_t dest);
     void (*unbound)(void *ctx, rpr_ept_t ept, enum rpr_unbound_reason reason);
     void (*writable)(void *ctx, rpr_ept_t ept); /* after a send gave -RPR_EAGAIN */
+    void (*stopped)(void *ctx, rpr_ept_t ept);  /* RPR_STOP_LINK has stopped the link */
     void (*closed)(void *ctx);                  /* the last callback: `ctx` is the caller's again */
 };
 
@@ -243,7 +244,9 @@ enum rpr_ept_flags {
     RPR_EPT_NO_NS =
         4u, /* the opener deals with the name service itself (rpr_ept_bind()) and sends nothing
                             * at open, unless RPR_EPT_ANNOUNCE */
-    RPR_EPT_ANNOUNCE = 8u /* with RPR_EPT_NO_NS: send CREATE when opened */
+    RPR_EPT_ANNOUNCE = 8u, /* with RPR_EPT_NO_NS: send CREATE when opened */
+    RPR_EPT_NO_LIMIT =
+        16u /* never stop the peer by credit: what cannot be kept goes by `overflow` */
 };
 
 struct rpr_ept_config {

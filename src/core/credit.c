@@ -19,6 +19,8 @@
 
 static uint32_t window_of(const struct rpr_endpoint *e)
 {
+    if (e->flags & RPR_EPT_NO_LIMIT)
+        return UNLIMITED / 2;
     return e->quota ? e->window : CREDIT_WINDOW;
 }
 
@@ -107,7 +109,7 @@ void credit_due(struct rpr_endpoint *e)
         e->rx_grant_at = (uint32_t)e->n_rx + UNLIMITED;
         return;
     }
-    if (dealt_with(e) && e->window < e->quota)
+    if (dealt_with(e) && e->window < e->quota && !(e->flags & RPR_EPT_NO_LIMIT))
         grow(e);
     e->rx_grant_at = (uint32_t)e->n_rx + window_of(e) / 2 + (window_of(e) < 2);
     e->next_grant = link->grant_head;

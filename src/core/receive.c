@@ -71,6 +71,8 @@ static enum rpr_link_rx_result overflow(struct rpr_link *link, struct rpr_endpoi
 {
     if (e->overflow == RPR_STOP_LINK && e->quota) {
         link_stop(link, e);
+        if (e->ops->stopped)
+            e->ops->stopped(e->ctx, endpoint_handle(e));
         return RPR_LINK_RX_STOP;
     }
     dropped(e);
