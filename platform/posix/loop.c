@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The owner of a node: an epoll loop.
+ *
+ * One wake-up costs one epoll_wait(), one look at the clock, one rpr_node_poll() and one
+ * rpr_node_arm(), however many links there are: a doorbell is an eventfd, registered edge triggered
+ * and never read, and its event leads to its link.
+ *
+ * A turn sleeps only if the turn before it asked all peers for doorbells, found nothing, and
+ * nothing was begun since. So whoever waits for something outside of the loop sees it happen
+ * before the loop sleeps.
+ */
+#include "posix/loop.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/core.h"
+#include "posix/bell.h"
+#include "posix/platform.h"
+
+#define N_EVENTS        64
+#define N_HOT           4u
+#define DEFAULT_SPIN_US 20u             /* ARCHITECTURE 4 */
+#define LOOK_EVERY_NS   UINT64_C(20000) /* at descriptors, while there is no reason to sleep */
+#define MAX_ROUNDS      64u             /* of loop_settle() */
+#define NEVER           UINT64_MAX
+
+struct rpr_loop {
+    struct posix_platform posix;
+    struct rpr_node *node;
+    int epoll;
+    int wake_fd;
+    struct rpr_watch wake_watch;
+    _Atomic bool wake_pending; /* the eventfd was written and has not been seen */
+    _Atomic bool stop;
+
+    uint64_t now_ns;    /* read once per turn */
+    uint64_t looked_ns; /* descriptors were looked at */
+    uint64_t active_ns; /* something came */
+    uint64_t spin_ns;
+    bool more;     /* the last poll left work */
+    bool looked;   /* in this turn */
+    bool spinning; /* not armed: nobody rings */
+    bool locked;   /* struct rpr_loop_config */
+    int old_slack;
+
+    int cpu; /* that the hot peers were told */
+    struct loop_peer *hot[N_HOT];
+    unsigned n_hot;
+
+    struct epoll_event events[N_EVENTS];
+    int n_events, event_at; /* those from event_at on are still to be dispatched */
+};
+
+uint64_t loop_clock_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+/* ---- wake: any thread, any signal handler --------------------------------------------------------- */
+
+void loop_wake(struct rpr_loop *loop)
+{
+    /* Pairs with wake_seen(): whoever finds the flag set has its work seen by the poll that follows
+     * the exchange there. */
+    if (!atomic_exchange_explicit(&loop->wake_pending, true, memory_order_acq_rel))
+        bell_ring_eventfd(loop->wake_fd);
+}
+
+static void wake_loop(void *ctx)
+{
+    loop_wake(ctx);
+}
+
+static void wake_seen(struct rpr_watch *watch, uint32_t events)
+{
+    struct rpr_loop *loop = RPR_CONTAINER(watch, struct rpr_loop, wake_watch);
+
+    (void)events;
+    atomic_exchange_explicit(&loop->wake_pending, false, memory_order_acq_rel);
+}
+
+void rpr_loop_stop(struct rpr_loop *loop)
+{
+    atomic_store_explicit(&loop->stop, true, memory_order_release);
+    loop_wake(loop);
+}
+
+/* ---- open and close --------------------------------------------------------------------------------- */
+
+static void free_loop(struct rpr_loop *loop)
+{
+    if (loop->old_slack > 0)
+        prctl(PR_SET_TIMERSLACK, (unsigned long)loop->old_slack, 0, 0, 0);
+    if (loop->wake_fd >= 0)
+        close(loop->wake_fd);
+    if (loop->epoll >= 0)
+        close(loop->epoll);
+    free(loop);
+}
+
+static int open_descriptors(struct rpr_loop *loop)
+{
+    loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->epoll < 0 || loop->wake_fd < 0)
+        return -RPR_EIO;
+    loop->wake_watch =
+        (struct rpr_watch){.ready = wake_seen, .fd = loop->wake_fd, .events = EPOLLIN};
+    return rpr_watch_start_edge(loop, &loop->wake_watch);
+}
+
+/* A thread's timers may come 50 us late unless it says otherwise: as long as the shortest of ours. */
+static void take_timers_seriously(struct rpr_loop *loop)
+{
+    loop->old_slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
+}
+
+int rpr_loop_open(struct rpr_loop **result, const struct rpr_loop_config *config)
+{
+    struct rpr_loop *loop = calloc(1, sizeof(*loop));
+    uint32_t spin_us = config->spin_us ? config->spin_us : DEFAULT_SPIN_US;
+    struct rpr_node_config node = {
+        .name = config->name, .slot_bytes = config->slot_bytes, .slots = config->slots};
+    int error;
+
+    if (!loop)
+        return -RPR_ENOMEM;
+    loop->cpu = -1;
+    loop->locked = config->locked;
+    loop->spin_ns = spin_us == UINT32_MAX ? 0 : spin_us * UINT64_C(1000);
+    posix_platform_init(&loop->posix);
+    loop->posix.wake = wake_loop;
+    loop->posix.wake_ctx = loop;
+    loop->posix.log = config->log;
+    loop->posix.log_ctx = config->log_ctx;
+    error = open_descriptors(loop);
+    if (!error) {
+        node.platform = &loop->posix.platform;
+        error = rpr_node_open(&loop->node, &node);
+    }
+    if (error) {
+        free_loop(loop);
+        return error;
+    }
+    take_timers_seriously(loop);
+    *result = loop;
+    return 0;
+}
+
+void rpr_loop_close(struct rpr_loop *loop)
+{
+    if (!loop)
+        return;
+    rpr_node_close(loop->node);
+    free_loop(loop);
+}
+
+struct rpr_node *rpr_loop_node(struct rpr_loop *loop)
+{
+    return loop->node;
+}
+
+int loop_fd(const struct rpr_loop *loop)
+{
+    return loop->epoll;
+}
+
+bool loop_locked(const struct rpr_loop *loop)
+{
+    return loop->locked;
+}
+
+/* ---- watches ------------------------------------------------------------------------------------------ */
+
+static int start(struct rpr_loop *loop, struct rpr_watch *watch, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = watch};
+    int what = watch->active ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+    if (epoll_ctl(loop->epoll, what, watch->fd, &event) != 0)
+        return errno == ENOMEM || errno == ENOSPC ? -RPR_ENOMEM : -RPR_EINVAL;
+    watch->active = true;
+    return 0;
+}
+
+int rpr_watch_start(struct rpr_loop *loop, struct rpr_watch *watch)
+{
+    return start(loop, watch, watch->events);
+}
+
+int rpr_watch_start_edge(struct rpr_loop *loop, struct rpr_watch *watch)
+{
+    return start(loop, watch, watch->events | EPOLLET);
+}
+
+void rpr_watch_stop(struct rpr_loop *loop, struct rpr_watch *watch)
+{
+    int i;
+
+    if (!watch->active)
+        return;
+    watch->active = false;
+    epoll_ctl(loop->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+    for (i = loop->event_at; i < loop->n_events; i++)
+        if (loop->events[i].data.ptr == watch)
+            loop->events[i].data.ptr = NULL;
+}
+
+static void dispatch(struct rpr_loop *loop)
+{
+    for (loop->event_at = 0; loop->event_at < loop->n_events;) {
+        struct epoll_event *event = &loop->events[loop->event_at++];
+        struct rpr_watch *watch = event->data.ptr;
+
+        if (watch)
+            watch->ready(watch, event->events);
+    }
+    loop->n_events = 0;
+}
+
+/* Whole milliseconds, for kernels before 5.11. */
+static int wait_coarsely(struct rpr_loop *loop, uint64_t wait_ns)
+{
+    uint64_t ms = wait_ns / 1000000u + (wait_ns % 1000000u != 0);
+
+    return epoll_wait(loop->epoll, loop->events, N_EVENTS, ms > 60000u ? 60000 : (int)ms);
+}
+
+static int wait_events(struct rpr_loop *loop, uint64_t wait_ns)
+{
+    struct timespec t;
+    int n;
+
+    if (wait_ns == NEVER)
+        return epoll_wait(loop->epoll, loop->events, N_EVENTS, -1);
+    if (wait_ns == 0)
+        return epoll_wait(loop->epoll, loop->events, N_EVENTS, 0);
+    t.tv_sec = (time_t)(wait_ns / 1000000000u);
+    t.tv_nsec = (long)(wait_ns % 1000000000u);
+    n = epoll_pwait2(loop->epoll, loop->events, N_EVENTS, &t, NULL);
+    return n < 0 && errno == ENOSYS ? wait_coarsely(loop, wait_ns) : n;
+}
+
+/* Sleeps at most so long, and lets the watches see what came. */
+static int look(struct rpr_loop *loop, uint64_t wait_ns)
+{
+    int n = wait_events(loop, wait_ns);
+
+    loop->looked = true;
+    if (n < 0)
+        return errno == EINTR ? 0 : -RPR_EIO;
+    loop->n_events = n;
+    dispatch(loop);
+    return 0;
+}
+
+/* ---- peers that run on another CPU ---------------------------------------------------------------------- */
+
+static void tell_cpu(struct rpr_loop *loop, int cpu)
+{
+    unsigned i;
+
+    for (i = 0; i < loop->n_hot; i++)
+        rpr_vring_own_cpu(loop->hot[i]->link, cpu);
+}
+
+static void cool(struct rpr_loop *loop, unsigned index)
+{
+    loop->hot[index]->hot = false;
+    for (loop->n_hot--; index < loop->n_hot; index++)
+        loop->hot[index] = loop->hot[index + 1];
+}
+
+void loop_peer_heard(struct rpr_loop *loop, struct loop_peer *peer)
+{
+    if (RPR_UNLIKELY(!peer->hot)) {
+        if (loop->n_hot == N_HOT) {
+            rpr_vring_own_cpu(loop->hot[0]->link, -1);
+            cool(loop, 0);
+        }
+        loop->hot[loop->n_hot++] = peer;
+        peer->hot = true;
+    }
+    rpr_vring_own_cpu(peer->link, loop->cpu);
+}
+
+void loop_peer_forget(struct rpr_loop *loop, struct loop_peer *peer)
+{
+    unsigned i;
+
+    for (i = 0; i < loop->n_hot; i++)
+        if (loop->hot[i] == peer) {
+            rpr_vring_own_cpu(peer->link, -1);
+            cool(loop, i);
+        }
+}
+
+static bool peer_runs_elsewhere(const struct rpr_loop *loop)
+{
+    unsigned i;
+
+    for (i = 0; i < loop->n_hot; i++) {
+        const struct rpr_link *link = loop->hot[i]->link;
+        int cpu = link->active ? rpr_vring_peer_cpu(link) : -1; /* others ring */
+
+        if (cpu >= 0 && cpu != loop->cpu)
+            return true;
+    }
+    return false;
+}
+
+/* ---- a turn ------------------------------------------------------------------------------------------------ */
+
+/* Was everybody asked for doorbells, and is there nothing to be done since? */
+static bool quiet(const struct rpr_loop *loop)
+{
+    const struct rpr_link *link;
+
+    if (loop->more)
+        return false;
+    for (link = loop->node->active; link; link = link->next_active)
+        if (!link->polled)
+            return false;
+    return rpr_node_arm(loop->node); /* of active links there is none: only looks at the rest */
+}
+
+static uint64_t next_deadline(const struct rpr_loop *loop)
+{
+    return loop->node->timers ? loop->node->timers->at_ns : RPR_POLL_IDLE;
+}
+
+static int sleep_at_most(struct rpr_loop *loop, int timeout_ms)
+{
+    uint64_t wait_ns = timeout_ms < 0 ? NEVER : (uint64_t)timeout_ms * 1000000u;
+    uint64_t deadline = next_deadline(loop);
+
+    if (deadline != RPR_POLL_IDLE) {
+        uint64_t now = loop_clock_ns();
+        uint64_t left = deadline > now ? deadline - now : 0;
+
+        if (left < wait_ns)
+            wait_ns = left;
+    }
+    return look(loop, wait_ns);
+}
+
+static void read_clocks(struct rpr_loop *loop)
+{
+    int cpu = sched_getcpu();
+
+    loop->now_ns = loop_clock_ns();
+    if (loop->looked)
+        loop->looked_ns = loop->now_ns;
+    loop->looked = false;
+    if (RPR_UNLIKELY(cpu != loop->cpu)) {
+        loop->cpu = cpu;
+        tell_cpu(loop, cpu);
+    }
+}
+
+/* While spinning, a round that delivers at most one message tells whether any came at all. */
+static void poll_node(struct rpr_loop *loop)
+{
+    uint64_t next;
+
+    if (loop->spinning) {
+        next = rpr_node_poll(loop->node, loop->now_ns, 1);
+        loop->more = next == RPR_POLL_MORE;
+        if (!loop->more)
+            return;
+    }
+    loop->active_ns = loop->now_ns;
+    next = rpr_node_poll(loop->node, loop->now_ns, 0);
+    loop->more = next == RPR_POLL_MORE;
+}
+
+/* Nothing is left to do: look on for a while, or ask for doorbells. */
+static void rest(struct rpr_loop *loop)
+{
+    if (loop->spin_ns && peer_runs_elsewhere(loop) &&
+        loop->now_ns - loop->active_ns < loop->spin_ns) {
+        loop->spinning = true;
+        return;
+    }
+    loop->spinning = false;
+    tell_cpu(loop, -1);
+    if (!rpr_node_arm(loop->node))
+        tell_cpu(loop, loop->cpu);
+}
+
+int rpr_loop_turn(struct rpr_loop *loop, int timeout_ms)
+{
+    int error = 0;
+
+    if (timeout_ms != 0 && quiet(loop))
+        error = sleep_at_most(loop, timeout_ms);
+    else if (loop->now_ns - loop->looked_ns >= LOOK_EVERY_NS)
+        error = look(loop, 0);
+    read_clocks(loop);
+    poll_node(loop);
+    if (timeout_ms != 0 && !loop->more)
+        rest(loop);
+    return error;
+}
+
+int rpr_loop_run(struct rpr_loop *loop)
+{
+    int error = 0;
+
+    while (!error && !atomic_load_explicit(&loop->stop, memory_order_acquire))
+        error = rpr_loop_turn(loop, -1);
+    atomic_store_explicit(&loop->stop, false, memory_order_relaxed);
+    return error;
+}
+
+uint64_t loop_settle(struct rpr_loop *loop)
+{
+    unsigned round;
+
+    loop->spinning = false;
+    for (round = 0; round < MAX_ROUNDS; round++) {
+        if (look(loop, 0))
+            return RPR_POLL_MORE;
+        read_clocks(loop);
+        poll_node(loop);
+        if (loop->more)
+            continue;
+        tell_cpu(loop, -1);
+        if (rpr_node_arm(loop->node) && loop->n_events == 0)
+            return next_deadline(loop);
+    }
+    return RPR_POLL_MORE;
+}

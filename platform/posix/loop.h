@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The loop as the files of this folder see it. Owner only, all of it.
+ */
+#ifndef POSIX_LOOP_H
+#define POSIX_LOOP_H
+
+#include <rpr/posix.h>
+
+/* The other end of one session over shared memory, as far as spinning goes. */
+struct loop_peer {
+    struct rpr_link *link;
+    bool hot; /* among those the loop watches before it sleeps */
+};
+
+/* The peer is there: it came up, or rang. The last few of them are told on which CPU this loop
+ * runs, and are looked at before it sleeps; there are few, so that nothing grows with the number of
+ * links. */
+void loop_peer_heard(struct rpr_loop *loop, struct loop_peer *peer);
+
+/* Before the session ends. */
+void loop_peer_forget(struct rpr_loop *loop, struct loop_peer *peer);
+
+/* Does what there is to do and asks for doorbells, so that the loop's descriptor becomes readable
+ * when there is more. Returns the time of the next deadline, or RPR_POLL_IDLE; RPR_POLL_MORE: there
+ * was too much to do. */
+uint64_t loop_settle(struct rpr_loop *loop);
+
+/* Readable when a descriptor of the loop is. The loop's. */
+int loop_fd(const struct rpr_loop *loop);
+
+/* Makes loop_fd() readable until the next turn. Any thread. */
+void loop_wake(struct rpr_loop *loop);
+
+/* Do other threads send on its links? */
+bool loop_locked(const struct rpr_loop *loop);
+
+/* CLOCK_MONOTONIC. Any thread. */
+uint64_t loop_clock_ns(void);
+
+#endif
