@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Link URLs: what is taken, and what is said about the rest. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <rpr/posix.h>
+
+static void good_urls(void **state)
+{
+    static const struct {
+        const char *url;
+        uint32_t size;
+    } rows[] = {
+        {"shm:/run/a", 2048},
+        {"shm:a", 2048},
+        {"shm:/run/a?listen=1", 2048},
+        {"shm:/run/a?listen=0&size=64", 64},
+        {"shm:/run/a?size=65519&buffers=2", 65519},
+        {"shm:/run/a?listen=1&buffers=32768&size=496", 496},
+        {"shm:/run/a:b", 2048},
+    };
+    char error[RPR_ERROR_TEXT];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(rpr_url_check("audio", rows[i].url, error), 0);
+        assert_int_equal(rpr_url_size(rows[i].url), rows[i].size);
+    }
+}
+
+static void bad_urls(void **state)
+{
+    static const struct {
+        const char *url;
+        int code;
+        const char *says;
+    } rows[] = {
+        {"", -RPR_EINVAL, "is no link URL"},
+        {"/run/a", -RPR_EINVAL, "is no link URL"},
+        {":/run/a", -RPR_EINVAL, "is no link URL"},
+        {"shm", -RPR_EINVAL, "is no link URL"},
+        {"shm:", -RPR_EINVAL, "needs the path"},
+        {"shm:?listen=1", -RPR_EINVAL, "needs the path"},
+        {"shm:/run/", -RPR_EINVAL, "needs the path"},
+        {"shmem:/run/a", -RPR_EINVAL, "unknown kind"},
+        {"SHM:/run/a", -RPR_EINVAL, "unknown kind"},
+        {"shm:/a?", -RPR_EINVAL, "unknown key \"\""},
+        {"shm:/a?listen", -RPR_EINVAL, "listen takes"},
+        {"shm:/a?listen=", -RPR_EINVAL, "listen takes"},
+        {"shm:/a?listen=2", -RPR_EINVAL, "listen takes"},
+        {"shm:/a?listen=yes", -RPR_EINVAL, "listen takes"},
+        {"shm:/a?listen=1&listen=1", -RPR_EINVAL, "listen is given twice"},
+        {"shm:/a?listen=1&", -RPR_EINVAL, "unknown key \"\""},
+        {"shm:/a?crc=auto", -RPR_EINVAL, "unknown key \"crc\""},
+        {"shm:/a?buffers=1", -RPR_EINVAL, "buffers takes"},
+        {"shm:/a?buffers=0", -RPR_EINVAL, "buffers takes"},
+        {"shm:/a?buffers=255", -RPR_EINVAL, "buffers takes"},
+        {"shm:/a?buffers=65536", -RPR_EINVAL, "buffers takes"},
+        {"shm:/a?buffers=4294967298", -RPR_EINVAL, "buffers takes"},
+        {"shm:/a?buffers=-2", -RPR_EINVAL, "buffers takes"},
+        {"shm:/a?buffers= 2", -RPR_EINVAL, "buffers takes"},
+        {"shm:/a?buffers=0x10", -RPR_EINVAL, "buffers takes"},
+        {"shm:/a?size=63", -RPR_EINVAL, "size takes"},
+        {"shm:/a?size=65520", -RPR_EINVAL, "size takes"},
+        {"shm:/a?buffers=32768&size=65519", -RPR_EINVAL, "4 GiB"},
+        {"pty:/tmp/p", -RPR_ENOTSUP, "not in this version"},
+        {"serial:/dev/ttyS0?baud=115200", -RPR_ENOTSUP, "not in this version"},
+        {"unix:/tmp/s", -RPR_ENOTSUP, "not in this version"},
+        {"tcp:localhost:1", -RPR_ENOTSUP, "not in this version"},
+        {"ivshmem:/dev/shm/x?role=master", -RPR_ENOTSUP, "not in this version"},
+        {"spi:/dev/spi0", -RPR_ENOTSUP, "not in this version"},
+    };
+    char error[RPR_ERROR_TEXT];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        memset(error, 0, sizeof(error));
+        assert_int_equal(rpr_url_check("audio", rows[i].url, error), rows[i].code);
+        if (!strstr(error, rows[i].says) || strchr(error, '\n'))
+            fail_msg("%s: says \"%s\", not \"%s\"", rows[i].url, error, rows[i].says);
+        assert_int_equal(rpr_url_size(rows[i].url), 0);
+    }
+}
+
+static void long_paths(void **state)
+{
+    char url[200] = "shm:/";
+    char error[RPR_ERROR_TEXT];
+
+    (void)state;
+    memset(url + 5, 'x', RPR_UNIX_PATH_MAX - 1);
+    assert_int_equal(rpr_url_check("audio", url, error), 0);
+    url[strlen(url)] = 'x';
+    assert_int_equal(rpr_url_check("audio", url, error), -RPR_EINVAL);
+    assert_non_null(strstr(error, "at most 100 bytes"));
+}
+
+static void names(void **state)
+{
+    static const char *const bad[] = {"",    "au dio",   "audio/",
+                                      "a:b", "\xc3\xa4", "abcdefghijklmnopqrstuvwxyz012345"};
+    char error[RPR_ERROR_TEXT];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(rpr_url_check(bad[i], "shm:/a", error), -RPR_EINVAL);
+        assert_non_null(strstr(error, "CPU name"));
+    }
+    assert_int_equal(rpr_url_check("abcdefghijklmnopqrstuvwxyz01234", "shm:/a", error), 0);
+    assert_int_equal(rpr_url_check("A_z.0-9", "shm:/a", error), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(good_urls),
+        cmocka_unit_test(bad_urls),
+        cmocka_unit_test(long_paths),
+        cmocka_unit_test(names),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
