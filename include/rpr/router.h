@@ -20,6 +20,10 @@ struct rpr_edge;
 int rpr_edge_open(struct rpr_node *node, struct rpr_edge **edge);
 void rpr_edge_close(struct rpr_edge *edge);
 
+/* What hubs offered and could not be taken up, because a link or another hub has that name. */
+void rpr_edge_refused(struct rpr_node *node,
+                      bool (*each)(void *ctx, const char *cpu, const char *hub), void *ctx);
+
 /* ---- hub ------------------------------------------------------------------------------------- */
 
 struct rpr_hub;
@@ -70,12 +74,18 @@ struct rpr_client_config {
                   bool lost); /* the remote end is gone and the client has been given all that
                                           * came: lost: link or device, else it was closed. The route can be
                                           * closed, or, if it serves, it waits for the next one */
+    void (*closed)(
+        void *ctx); /* rpr_client_route_close() is done: the client's link may be removed */
     void *ctx;
 };
 
 /* -RPR_EEXIST: that service is served by another client, -RPR_ENAMETOOLONG, -RPR_ENOENT (device), -RPR_ENOMEM. */
 int rpr_client_route_open(struct rpr_node *node, const struct rpr_client_config *config,
                           struct rpr_client_route **route);
+
+/* Ends it in order: what the client's link took before is given to the remote, which then hears a
+ * close; `closed` comes when that is done, from rpr_node_poll(). The client's link may be down
+ * already, but must not be unregistered before. */
 void rpr_client_route_close(struct rpr_client_route *route);
 
 /* ---- what is shown --------------------------------------------------------------------------- */

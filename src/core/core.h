@@ -26,7 +26,7 @@
 
 struct address_slot {
     struct rpr_endpoint *endpoint; /* NULL: free */
-    uint32_t generation;           /* 14 bits, of the address given last */
+    uint32_t addr;                 /* while free: its generation only, which is nobody's address */
     uint32_t next_free;
 };
 
@@ -138,12 +138,10 @@ struct rpr_endpoint {
 static inline struct rpr_endpoint *address_find(const struct address_table *table, uint32_t addr)
 {
     uint32_t index = (addr & ADDRESS_SLOT_MASK) - RPMSG_ADDR_DYNAMIC;
-    struct rpr_endpoint *e;
 
-    if (RPR_UNLIKELY(index >= table->n_slots))
-        return address_find_special(table, addr);
-    e = table->slots[index].endpoint;
-    return e && RPR_LIKELY(e->addr == addr) ? e : NULL;
+    if (RPR_LIKELY(index < table->n_slots) && RPR_LIKELY(table->slots[index].addr == addr))
+        return table->slots[index].endpoint;
+    return address_find_special(table, addr);
 }
 
 static inline rpr_ept_t endpoint_handle(struct rpr_endpoint *e)
@@ -208,6 +206,7 @@ static inline bool device_is_up(const struct rpr_device *d)
 int device_add(struct rpr_node *node, const char *name, enum rpr_device_kind kind,
                struct rpr_device **device);
 void device_remove(struct rpr_device *device);
+void device_becomes_link(struct rpr_device *device); /* a link took a routed device's name */
 void device_free(struct rpr_device *device); /* if nothing uses it any more */
 void device_set_state(struct rpr_device *device, enum rpr_device_state state, const char *reason);
 void device_take_up(struct rpr_device *device, struct rpr_link *link, uint32_t tx_len,

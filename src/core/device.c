@@ -84,6 +84,13 @@ int device_add(struct rpr_node *node, const char *name, enum rpr_device_kind kin
     return 0;
 }
 
+void device_becomes_link(struct rpr_device *d)
+{
+    d->kind = RPR_DEVICE_LINK;
+    d->via = NULL;
+    device_event(d, RPR_EVENT_DEVICE_ADDED);
+}
+
 void device_free(struct rpr_device *d)
 {
     if (d->n_endpoints || d->n_users)

@@ -602,9 +602,9 @@ static int take_device(struct rpr_node *node, struct rpr_link *link, const char 
     if (d->kind == RPR_DEVICE_LINK)
         return -RPR_EEXIST;
     rpr_routed_down(d, "a link has this name");
-    d->kind = RPR_DEVICE_LINK;
-    d->via = NULL;
     link->device = d;
+    d->link = link;
+    device_becomes_link(d);
     return 0;
 }
 

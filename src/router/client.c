@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Client routes: the endpoint of a local program, on its private link, joined with an endpoint of
+ * this node on a device. Side 0 is the program, side 1 the device.
+ */
+#include "router/router.h"
+
+#include "wire/ns.h"
+
+enum { CLIENT = 0, REMOTE = 1 };
+
+#define DEFAULT_QUOTA 256u
+
+struct rpr_client_route {
+    struct rpr_node *node;
+    struct route *route;
+    struct rpr_service *of_client, *of_remote;
+    struct rpr_observer observer;
+    struct rpr_timer free_timer; /* not inside the callbacks that find out */
+    bool serves;                 /* whichever remote announces */
+    bool closing, closed;
+    void (*ended)(void *ctx, bool lost);
+    void (*closed_call)(void *ctx);
+    void *ctx;
+};
+
+static const char *service_of(const struct rpr_client_route *c)
+{
+    return c->route->service;
+}
+
+/* ---- name service --------------------------------------------------------------------------------- */
+
+static bool match_client(void *ctx, struct rpr_device *device, const char *name)
+{
+    struct rpr_client_route *c = ctx;
+
+    return device == c->route->side[CLIENT].device && !text_differs(name, service_of(c));
+}
+
+static bool is_cpu(const struct rpr_device *device)
+{
+    return cpu_name_valid(rpr_device_name(device), RPR_NAME_MAX);
+}
+
+/* One that serves takes the first remote, and leaves what others announce to be kept. */
+static bool match_remote(void *ctx, struct rpr_device *device, const char *name)
+{
+    struct rpr_client_route *c = ctx;
+    struct rpr_device *remote = c->route->side[REMOTE].device;
+
+    if (c->closing || text_differs(name, service_of(c)))
+        return false;
+    return remote ? remote == device : is_cpu(device);
+}
+
+static void ns_of(struct rpr_client_route *c, unsigned i, uint32_t addr, uint32_t flags)
+{
+    if (flags == NS_CREATE)
+        route_create(c->route, i, addr);
+    else if (flags == NS_CREATE_ACK)
+        route_ack(c->route, i, addr);
+    else
+        route_destroy(c->route, i, addr);
+}
+
+static void ns_client(void *ctx, struct rpr_device *device, const char *name, uint32_t addr,
+                      uint32_t flags)
+{
+    (void)device;
+    (void)name;
+    ns_of(ctx, CLIENT, addr, flags);
+}
+
+static void ns_remote(void *ctx, struct rpr_device *device, const char *name, uint32_t addr,
+                      uint32_t flags)
+{
+    struct rpr_client_route *c = ctx;
+
+    (void)name;
+    if (!c->route->side[REMOTE].device) {
+        if (flags != NS_CREATE)
+            return;
+        route_place(c->route, REMOTE, device, service_of(c), NULL);
+    }
+    ns_of(c, REMOTE, addr, flags);
+}
+
+static const struct rpr_service_ops client_ns = {.match = match_client, .ns = ns_client};
+static const struct rpr_service_ops remote_ns = {.match = match_remote, .ns = ns_remote};
+
+/* ---- ends ---------------------------------------------------------------------------------------------- */
+
+static void free_fired(struct rpr_timer *timer, uint64_t now_ns)
+{
+    struct rpr_client_route *c = RPR_CONTAINER(timer, struct rpr_client_route, free_timer);
+    void (*closed)(void *) = c->closed_call;
+    void *ctx = c->ctx;
+
+    (void)now_ns;
+    rpr_observer_remove(c->node, &c->observer);
+    rpr_service_close(c->of_client);
+    rpr_service_close(c->of_remote);
+    route_free(c->route);
+    router_free(c->node, c, sizeof *c);
+    if (closed)
+        closed(ctx);
+}
+
+static void finish(struct rpr_client_route *c)
+{
+    if (c->closed)
+        return;
+    c->closed = true;
+    rpr_timer_start(c->node, &c->free_timer, rpr_node_now(c->node));
+}
+
+static void on_ended(struct route *route, unsigned gone, bool lost)
+{
+    struct rpr_client_route *c = route->owner;
+
+    if (gone == REMOTE && c->serves) {
+        route->side[REMOTE].device = NULL;
+        route->side[REMOTE].wish = RPR_ADDR_ANY;
+    }
+    if (c->closing)
+        finish(c);
+    else if (gone == REMOTE)
+        c->ended(c->ctx, lost);
+}
+
+static const struct route_ops client_route_ops = {.ended = on_ended};
+
+/* A device that comes up may be looked for. */
+static void on_event(void *ctx, const struct rpr_event *event)
+{
+    struct rpr_client_route *c = ctx;
+    struct route_side *remote = &c->route->side[REMOTE];
+
+    if (event->kind == RPR_EVENT_DEVICE_REMOVED && event->device == remote->device) {
+        route_lost(c->route, REMOTE);
+        remote->device = NULL;
+    } else if (event->kind == RPR_EVENT_DEVICE_STATE && event->device == remote->device) {
+        route_settle(c->route);
+    }
+}
+
+/* ---- interface --------------------------------------------------------------------------------------------- */
+
+static bool name_taken(struct rpr_device *device, const char *service)
+{
+    struct rpr_ept_info info;
+    rpr_ept_t ept = {0};
+
+    for (ept = rpr_ept_next(device, ept); ept.endpoint; ept = rpr_ept_next(device, ept))
+        if (!rpr_ept_info(ept, &info) && !text_differs(info.name, service))
+            return true;
+    return false;
+}
+
+static int check(struct rpr_node *node, const struct rpr_client_config *config,
+                 struct rpr_device **remote)
+{
+    size_t length = text_length(config->service, RPR_NAME_MAX + 1);
+    struct rpr_device_info info;
+    struct route *r;
+
+    *remote = config->device ? rpr_device_find(node, config->device) : NULL;
+    if (!length)
+        return -RPR_EINVAL;
+    if (config->device && !*remote)
+        return -RPR_ENOENT;
+    if (*remote)
+        rpr_device_info(*remote, &info);
+    if (length >
+        (*remote && info.kind == RPR_DEVICE_ROUTED ? RPR_ROUTED_SERVICE_MAX : RPR_NAME_MAX))
+        return -RPR_ENAMETOOLONG;
+    if (*remote && name_taken(*remote, config->service))
+        return -RPR_EEXIST;
+    for (r = route_first(node); r; r = r->next)
+        if (r->keep_lost && !r->dead && !text_differs(r->service, config->service) &&
+            !((struct rpr_client_route *)r->owner)->closing &&
+            (r->side[REMOTE].device == *remote ||
+             ((struct rpr_client_route *)r->owner)->serves == !*remote))
+            return -RPR_EEXIST;
+    return 0;
+}
+
+static int open_services(struct rpr_client_route *c)
+{
+    struct rpr_service_config config = {.ops = &client_ns, .ctx = c};
+    int error = rpr_service_open(c->node, &config, &c->of_client);
+
+    if (error)
+        return error;
+    config.ops = &remote_ns;
+    error = rpr_service_open(c->node, &config, &c->of_remote);
+    if (error)
+        rpr_service_close(c->of_client);
+    return error;
+}
+
+int rpr_client_route_open(struct rpr_node *node, const struct rpr_client_config *config,
+                          struct rpr_client_route **result)
+{
+    struct rpr_device *remote;
+    int error = check(node, config, &remote);
+    struct rpr_client_route *c;
+    struct route_config rc = {.node = node,
+                              .ops = &client_route_ops,
+                              .service = config->service,
+                              .quota = config->quota ? config->quota : DEFAULT_QUOTA,
+                              .policy = RPR_POLICY_DEFAULT,
+                              .keep_lost = true};
+
+    if (error)
+        return error;
+    c = router_alloc(node, sizeof *c);
+    if (!c)
+        return -RPR_ENOMEM;
+    rc.owner = c;
+    c->node = node;
+    c->serves = !remote;
+    c->ended = config->ended;
+    c->closed_call = config->closed;
+    c->ctx = config->ctx;
+    c->free_timer.fire = free_fired;
+    c->observer.event = on_event;
+    c->observer.ctx = c;
+    c->route = route_new(&rc);
+    if (!c->route) {
+        router_free(node, c, sizeof *c);
+        return -RPR_ENOMEM;
+    }
+    route_place(c->route, CLIENT, config->client, config->service, NULL);
+    route_place(c->route, REMOTE, remote, config->service, NULL);
+    c->route->side[CLIENT].ready = c->route->side[REMOTE].ready = true;
+    c->route->side[CLIENT].mute = true;
+    c->route->side[REMOTE].mute = c->serves;
+    error = open_services(c);
+    if (error) {
+        route_free(c->route);
+        router_free(node, c, sizeof *c);
+        return error;
+    }
+    rpr_observer_add(node, &c->observer);
+    *result = c;
+    route_settle(c->route);
+    return 0;
+}
+
+void rpr_client_route_close(struct rpr_client_route *route)
+{
+    if (route->closing)
+        return;
+    route->closing = true;
+    if (route->route->ending && route->route->gone == CLIENT)
+        return; /* what it had sent is on its way: `ended` follows */
+    route_withdraw(route->route, CLIENT);
+}

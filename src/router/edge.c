@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The edge: a hub announces "router:CPU" on its link; we acknowledge, and once it says CREATE there
+ * the routed device CPU exists until it says DESTROY or its link is lost. Each CREATE is answered
+ * with HELLO, before anything is said about routes: a hub of ours then knows that what it hears
+ * from us belongs to this session, and that we take part in flow control. A NuttX hub ignores it.
+ */
+#include "router/router.h"
+
+struct rpr_edge {
+    struct rpr_node *node;
+    struct rpr_service *service;
+    struct rpr_observer observer;
+    struct control *controls;
+};
+
+/* Our end of one "router:CPU". */
+struct control {
+    struct control *next;
+    struct rpr_edge *edge; /* NULL: the edge is closed */
+    struct rpr_device *hub;
+    struct rpr_device *device; /* what it made, or NULL */
+    rpr_ept_t ept;
+    bool closing;
+    bool created;   /* the hub wants the device to exist */
+    bool hello_due; /* CREATE has not been answered yet */
+    bool refused;   /* the name is taken by somebody else */
+    bool hub_is_ours;
+    bool power_due; /* the hub must still be told `running` */
+    bool running;
+    uint32_t tx_len, rx_len;
+    char cpu[ROUTER_CPU_MAX + 1];
+};
+
+static void log_line(struct control *c, const char *what)
+{
+    const struct rpr_platform *platform = rpr_node_platform(rpr_device_node(c->hub));
+    char line[160];
+    struct text text = text_start(line, sizeof line);
+
+    text_add(&text, "routed device ");
+    text_add(&text, c->cpu);
+    text_add(&text, " of hub ");
+    text_add(&text, rpr_device_name(c->hub));
+    text_add(&text, ": ");
+    text_add(&text, what);
+    if (platform->log)
+        platform->log(platform->ctx, RPR_LOG_WARNING, line);
+}
+
+/* ---- the routed device ------------------------------------------------------------------------- */
+
+static int on_power(void *priv, bool running)
+{
+    struct control *c = priv;
+    uint8_t bytes[ROUTER_BYTES];
+    int error;
+
+    if (!c->hub_is_ours)
+        return -RPR_ENOTSUP; /* to a NuttX hub an edge says nothing */
+    router_encode(bytes, &(struct router_message){.cmd = running ? ROUTER_RESUME : ROUTER_SUSPEND});
+    error = rpr_send(c->ept, bytes, sizeof bytes, 0);
+    c->running = running;
+    c->power_due = error == -RPR_EAGAIN; /* the last state wins, and leaves when it can */
+    return c->power_due ? 0 : error;
+}
+
+static void take_up(struct control *c)
+{
+    struct rpr_routed_config config = {.name = c->cpu,
+                                       .via = c->hub,
+                                       .tx_len = c->tx_len,
+                                       .rx_len = c->rx_len,
+                                       .power = on_power,
+                                       .priv = c};
+    int error = rpr_routed_up(rpr_device_node(c->hub), &config, &c->device);
+    bool was_refused = c->refused;
+
+    c->refused = error != 0;
+    if (!error)
+        return;
+    c->device = NULL;
+    if (!was_refused)
+        log_line(c, error == -RPR_EEXIST ? "refused, a link or another hub has that name"
+                                         : rpr_strerror(error));
+}
+
+static void take_down(struct control *c, const char *reason)
+{
+    struct rpr_device *device = c->device;
+
+    c->created = c->hello_due = c->refused = c->power_due = false;
+    c->device = NULL;
+    if (device)
+        rpr_routed_down(device, reason);
+}
+
+/* HELLO first, then the device with everything that is announced on it. */
+static void answer_create(struct control *c)
+{
+    uint8_t bytes[ROUTER_BYTES];
+
+    if (c->hello_due) {
+        router_encode(bytes, &(struct router_message){.cmd = ROUTER_HELLO,
+                                                      .version = ROUTER_HELLO_VERSION,
+                                                      .caps = ROUTER_CAP_CREDIT});
+        if (rpr_send(c->ept, bytes, sizeof bytes, 0))
+            return; /* when it is writable */
+        c->hello_due = false;
+    }
+    take_up(c);
+}
+
+/* ---- what the hub says ----------------------------------------------------------------------------- */
+
+/* A NuttX hub can send garbage (H-22): what is not a size means "as much as the link takes". */
+static uint32_t sane(uint32_t size)
+{
+    return size < UINT32_C(0x80000000) ? size : 0;
+}
+
+static void on_create(struct control *c, const struct router_message *message)
+{
+    c->tx_len = sane(message->tx_len);
+    c->rx_len = sane(message->rx_len);
+    if (text_differs(message->cpuname, rpr_node_name(rpr_device_node(c->hub))))
+        log_line(c, "the hub knows this node by another name");
+    c->hello_due = true;
+    c->created = true;
+    answer_create(c);
+}
+
+static void on_hello(struct control *c, const struct router_message *message)
+{
+    struct rpr_link *link = rpr_device_link(c->hub);
+
+    c->hub_is_ours = true;
+    if (link && (message->caps & ROUTER_CAP_CREDIT))
+        rpr_link_credit(link);
+}
+
+static void on_message(struct control *c, const struct router_message *message)
+{
+    switch (message->cmd) {
+    case ROUTER_CREATE:
+        on_create(c, message);
+        break;
+    case ROUTER_DESTROY:
+        take_down(c, "the remote CPU is gone");
+        break;
+    case ROUTER_SUSPEND:
+    case ROUTER_RESUME:
+        if (c->device)
+            rpr_routed_power(c->device, message->cmd == ROUTER_RESUME);
+        break;
+    default:
+        on_hello(c, message);
+        break;
+    }
+}
+
+static void close_control(struct control *c, const char *reason)
+{
+    if (c->closing)
+        return;
+    c->closing = true;
+    take_down(c, reason);
+    (void)rpr_ept_close(c->ept);
+}
+
+static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *msg)
+{
+    struct control *c = ctx;
+    struct router_message message;
+    uint8_t copy[ROUTER_BYTES] = {0};
+    size_t len = msg->len < sizeof copy ? msg->len : sizeof copy;
+    int result;
+
+    (void)ept;
+    if (c->closing)
+        return RPR_DONE;
+    memcpy(copy, msg->data, len);
+    result = router_decode(&message, copy, len);
+    if (result == ROUTER_OK) {
+        on_message(c, &message);
+    } else if (result == ROUTER_BAD_LENGTH) {
+        log_line(c, "the hub sent a router message that is too short, closed");
+        close_control(c, "the hub sent a router message that is too short");
+    }
+    return RPR_DONE;
+}
+
+static void on_unbound(void *ctx, rpr_ept_t ept, enum rpr_unbound_reason reason)
+{
+    (void)ept;
+    close_control(ctx, reason == RPR_UNBOUND_LOST ? "the link to its hub is down"
+                                                  : "its hub does not route to it any more");
+}
+
+static void on_writable(void *ctx, rpr_ept_t ept)
+{
+    struct control *c = ctx;
+
+    (void)ept;
+    if (c->created && c->hello_due)
+        answer_create(c);
+    if (c->power_due)
+        (void)on_power(c, c->running);
+}
+
+static void on_closed(void *ctx)
+{
+    struct control *c = ctx;
+    struct control **at;
+
+    if (c->edge) {
+        for (at = &c->edge->controls; *at != c; at = &(*at)->next)
+            ;
+        *at = c->next;
+    }
+    router_free(rpr_device_node(c->hub), c, sizeof *c);
+}
+
+static const struct rpr_ept_ops control_ops = {
+    .rx = on_rx, .unbound = on_unbound, .writable = on_writable, .closed = on_closed};
+
+/* ---- hubs announce themselves --------------------------------------------------------------------------- */
+
+static bool match(void *ctx, struct rpr_device *device, const char *name)
+{
+    char cpu[ROUTER_CPU_MAX + 1];
+
+    (void)ctx;
+    (void)device;
+    return router_control_parse(name, cpu);
+}
+
+static int bind(void *ctx, struct rpr_device *device, const char *name, uint32_t addr)
+{
+    struct rpr_edge *edge = ctx;
+    struct control *c = router_alloc(edge->node, sizeof *c);
+    struct rpr_ept_config config = {.name = name,
+                                    .addr = RPR_ADDR_ANY,
+                                    .dest = addr,
+                                    .flags = RPR_EPT_CONTROL,
+                                    .ops = &control_ops,
+                                    .ctx = c};
+    int error;
+
+    if (!c)
+        return -RPR_ENOMEM;
+    c->edge = edge;
+    c->hub = device;
+    (void)router_control_parse(name, c->cpu);
+    c->next = edge->controls;
+    edge->controls = c;
+    error = rpr_ept_open(device, &config, &c->ept);
+    if (error) {
+        edge->controls = c->next;
+        router_free(edge->node, c, sizeof *c);
+    }
+    return error;
+}
+
+static const struct rpr_service_ops service_ops = {.match = match, .bind = bind};
+
+/* A name that was taken may be free now. */
+static void on_event(void *ctx, const struct rpr_event *event)
+{
+    struct rpr_edge *edge = ctx;
+    struct control *c;
+
+    if (event->kind == RPR_EVENT_DEVICE_REMOVED)
+        for (c = edge->controls; c; c = c->next)
+            if (c->device == event->device)
+                c->device = NULL;
+    if (event->kind != RPR_EVENT_DEVICE_REMOVED && event->kind != RPR_EVENT_DEVICE_STATE)
+        return;
+    for (c = edge->controls; c; c = c->next) {
+        if (c->refused && !c->closing && !text_differs(c->cpu, rpr_device_name(event->device))) {
+            take_up(c);
+            return;
+        }
+    }
+}
+
+/* ---- interface --------------------------------------------------------------------------------------------- */
+
+int rpr_edge_open(struct rpr_node *node, struct rpr_edge **result)
+{
+    struct rpr_edge *edge = router_alloc(node, sizeof *edge);
+    struct rpr_service_config config = {.ops = &service_ops, .ctx = edge};
+    int error;
+
+    if (!edge)
+        return -RPR_ENOMEM;
+    edge->node = node;
+    edge->observer.event = on_event;
+    edge->observer.ctx = edge;
+    error = rpr_service_open(node, &config, &edge->service);
+    if (error) {
+        router_free(node, edge, sizeof *edge);
+        return error;
+    }
+    rpr_observer_add(node, &edge->observer);
+    rpr_node_set_part(node, RPR_PART_EDGE, edge);
+    *result = edge;
+    return 0;
+}
+
+void rpr_edge_close(struct rpr_edge *edge)
+{
+    rpr_observer_remove(edge->node, &edge->observer);
+    rpr_service_close(edge->service);
+    while (edge->controls) {
+        struct control *c = edge->controls;
+
+        edge->controls = c->next;
+        c->edge = NULL;
+        close_control(c, "the edge is closed");
+    }
+    rpr_node_set_part(edge->node, RPR_PART_EDGE, NULL);
+    router_free(edge->node, edge, sizeof *edge);
+}
+
+void rpr_edge_refused(struct rpr_node *node,
+                      bool (*each)(void *ctx, const char *cpu, const char *hub), void *ctx)
+{
+    struct rpr_edge *edge = rpr_node_part(node, RPR_PART_EDGE);
+    struct control *c;
+
+    for (c = edge ? edge->controls : NULL; c; c = c->next)
+        if (c->refused && !each(ctx, c->cpu, rpr_device_name(c->hub)))
+            return;
+}

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Two links of a hub, joined (WIRE 5.3). Each edge gets a control endpoint named after the other;
+ * when both have acknowledged theirs a *session* begins: both are told CREATE, and routes may be
+ * made. When either is lost the session ends: the other is told DESTROY, before anything else, so
+ * that it sees the loss of a CPU and not the close of each endpoint.
+ */
+#include "router/pair.h"
+
+#include "wire/ns.h"
+
+static const char *name_of(const struct pair_side *side)
+{
+    return side->cpu;
+}
+
+static struct pair_side *other(struct pair_side *side)
+{
+    return &side->pair->side[side == &side->pair->side[0]];
+}
+
+static unsigned index_of(const struct pair_side *side)
+{
+    return (unsigned)(side - side->pair->side);
+}
+
+/* ---- what an edge is told --------------------------------------------------------------------- */
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static struct router_message create_message(struct pair_side *side)
+{
+    struct router_message message = {.cmd = ROUTER_CREATE};
+    struct rpr_device_info own, far;
+
+    rpr_device_info(side->device, &own);
+    rpr_device_info(other(side)->device, &far);
+    message.tx_len = smaller(own.rx_len, far.tx_len); /* as the edge sees it */
+    message.rx_len = smaller(own.tx_len, far.rx_len);
+    text_copy(message.cpuname, sizeof message.cpuname, name_of(side));
+    return message;
+}
+
+static bool send_message(struct pair_side *side, const struct router_message *message)
+{
+    uint8_t bytes[ROUTER_BYTES];
+
+    router_encode(bytes, message);
+    return rpr_send(side->control, bytes, sizeof bytes, 0) == 0;
+}
+
+static bool send_command(struct pair_side *side, enum router_cmd cmd)
+{
+    return send_message(side, &(struct router_message){.cmd = cmd});
+}
+
+static bool send_hello(struct pair_side *side)
+{
+    return send_message(side, &(struct router_message){.cmd = ROUTER_HELLO,
+                                                       .version = ROUTER_HELLO_VERSION,
+                                                       .caps = ROUTER_CAP_CREDIT});
+}
+
+static bool far_sleeps(struct pair_side *side)
+{
+    struct pair_side *far = other(side);
+
+    return far->sleeps || (far->device && rpr_device_state(far->device) == RPR_DEVICE_SUSPENDED);
+}
+
+static bool in_session(const struct pair_side *side)
+{
+    return side->bound && side->session && side->told == side->session && !side->hello_due;
+}
+
+/* The next thing to be told, if it leaves. False: nothing is due, or the link takes nothing now. */
+static bool tell_next(struct pair_side *side)
+{
+    bool sleeps = far_sleeps(side);
+
+    if (!side->bound)
+        return false;
+    if (side->answer_hello && send_hello(side)) {
+        side->answer_hello = false;
+        return true;
+    }
+    if (side->answer_hello)
+        return false;
+    if (side->told && side->told != side->session) {
+        if (!send_command(side, ROUTER_DESTROY))
+            return false;
+        side->told = 0;
+        return true;
+    }
+    if (!side->told && side->session) {
+        struct router_message create = create_message(side);
+
+        if (!send_message(side, &create))
+            return false;
+        side->told = side->session;
+        side->told_sleeps = false;
+        side->hello_due = side->ours;
+        return true;
+    }
+    if (!side->told || sleeps == side->told_sleeps ||
+        !send_command(side, sleeps ? ROUTER_SUSPEND : ROUTER_RESUME))
+        return false;
+    side->told_sleeps = sleeps;
+    return true;
+}
+
+static void tell(struct pair_side *side)
+{
+    struct route *route, *next;
+
+    while (tell_next(side))
+        ;
+    for (route = side->pair->routes; route; route = next) {
+        next = route->sibling;
+        if (route->side[index_of(side)].ready != in_session(side))
+            route_ready(route, index_of(side), in_session(side));
+    }
+}
+
+bool pair_settled(const struct pair *pair)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (pair->side[i].bound && pair->side[i].told != pair->side[i].session)
+            return false;
+    return true;
+}
+
+/* ---- sessions ----------------------------------------------------------------------------------- */
+
+static void end_session(struct pair *pair, unsigned lost)
+{
+    struct route *route, *next;
+
+    pair->side[0].session = pair->side[1].session = 0;
+    pair->side[0].sleeps = pair->side[1].sleeps = false;
+    tell(&pair->side[!lost]); /* ROUTER_DESTROY goes first */
+    tell(&pair->side[lost]);
+    for (route = pair->routes; route; route = next) {
+        next = route->sibling;
+        /* The far end forgets its endpoints with the device: its wishes are void too. */
+        route->side[0].wish = route->side[1].wish = RPR_ADDR_ANY;
+        route_lost(route, lost);
+    }
+}
+
+void pair_update(struct pair *pair)
+{
+    struct pair_side *side = pair->side;
+    bool both = side[0].bound && side[1].bound && !pair->hub->stopping;
+
+    if (both && !side[0].session)
+        side[0].session = side[1].session = ++pair->n_sessions;
+    else if (!both && (side[0].session || side[1].session))
+        end_session(pair, side[0].bound);
+    tell(&side[0]);
+    tell(&side[1]);
+}
+
+/* ---- control endpoints ------------------------------------------------------------------------------ */
+
+static void on_bound(void *ctx, rpr_ept_t ept, uint32_t dest)
+{
+    struct pair_side *side = ctx;
+
+    (void)ept;
+    (void)dest;
+    side->bound = true;
+    side->told = 0;
+    pair_update(side->pair);
+}
+
+static void on_unbound(void *ctx, rpr_ept_t ept, enum rpr_unbound_reason reason)
+{
+    struct pair_side *side = ctx;
+
+    (void)ept;
+    (void)reason;
+    side->bound = false;
+    side->told = 0;
+    side->ours = side->hello_due = side->answer_hello = false;
+    pair_update(side->pair);
+}
+
+static void on_writable(void *ctx, rpr_ept_t ept)
+{
+    (void)ept;
+    tell(ctx);
+}
+
+static void on_hello(struct pair_side *side, const struct router_message *message)
+{
+    struct rpr_link *link = rpr_device_link(side->device);
+
+    side->ours = true;
+    side->hello_due = false;
+    side->answer_hello = true;
+    if (link && (message->caps & ROUTER_CAP_CREDIT))
+        rpr_link_credit(link);
+    tell(side);
+}
+
+/* What cannot be decoded ends this control endpoint, and nothing else; the next life of the link
+ * begins anew. */
+static void refuse(struct pair_side *side)
+{
+    const struct rpr_platform *platform = rpr_node_platform(side->pair->hub->node);
+    char line[128];
+    struct text text = text_start(line, sizeof line);
+
+    text_add(&text, "hub: ");
+    text_add(&text, name_of(side));
+    text_add(&text, " sent a router message that is too short: its routes to ");
+    text_add(&text, name_of(other(side)));
+    text_add(&text, " are closed");
+    if (platform->log)
+        platform->log(platform->ctx, RPR_LOG_WARNING, line);
+    side->open = side->bound = false;
+    (void)rpr_ept_close(side->control);
+    pair_update(side->pair);
+}
+
+static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *msg)
+{
+    struct pair_side *side = ctx;
+    struct router_message message;
+    uint8_t copy[ROUTER_BYTES] = {0};
+    size_t len = msg->len < sizeof copy ? msg->len : sizeof copy;
+    int result;
+
+    (void)ept;
+    memcpy(copy, msg->data, len);
+    result = router_decode(&message, copy, len);
+    if (result == ROUTER_BAD_LENGTH) {
+        refuse(side);
+    } else if (result == ROUTER_OK && message.cmd == ROUTER_HELLO) {
+        on_hello(side, &message);
+    } else if (result == ROUTER_OK && side->ours &&
+               (message.cmd == ROUTER_SUSPEND || message.cmd == ROUTER_RESUME)) {
+        side->sleeps = message.cmd == ROUTER_SUSPEND;
+        tell(other(side));
+    }
+    return RPR_DONE;
+}
+
+static void on_closed(void *ctx)
+{
+    struct pair_side *side = ctx;
+    struct pair *pair = side->pair;
+
+    if (--pair->n_controls == 0 && pair->dead)
+        pair_free(pair);
+}
+
+static const struct rpr_ept_ops control_ops = {.rx = on_rx,
+                                               .bound = on_bound,
+                                               .unbound = on_unbound,
+                                               .writable = on_writable,
+                                               .closed = on_closed};
+
+static void open_control(struct pair_side *side)
+{
+    char name[ROUTER_NAME_BYTES];
+    struct rpr_ept_config config = {.name = name,
+                                    .addr = RPR_ADDR_ANY,
+                                    .dest = RPR_ADDR_ANY,
+                                    .flags = RPR_EPT_CONTROL,
+                                    .ops = &control_ops,
+                                    .ctx = side};
+
+    if (side->open || router_control_name(name, name_of(other(side))))
+        return;
+    if (rpr_ept_open(side->device, &config, &side->control))
+        return; /* out of memory: tried again when the device's state changes */
+    side->open = true;
+    side->pair->n_controls++;
+}
+
+static void close_control(struct pair_side *side)
+{
+    if (!side->open)
+        return;
+    side->open = side->bound = false;
+    side->told = 0;
+    side->ours = side->hello_due = side->answer_hello = false;
+    (void)rpr_ept_close(side->control);
+}
+
+/* ---- routes of the pair --------------------------------------------------------------------------------- */
+
+static struct route *find_route(struct pair *pair, const char *service)
+{
+    struct route *route = pair->routes;
+
+    while (route && text_differs(route->service, service))
+        route = route->sibling;
+    return route;
+}
+
+static void drop_route(struct pair *pair, struct route *route)
+{
+    struct route **at = &pair->routes;
+
+    while (*at != route)
+        at = &(*at)->sibling;
+    *at = route->sibling;
+    route_free(route);
+}
+
+static void route_ended(struct route *route, unsigned gone, bool lost)
+{
+    (void)gone;
+    (void)lost;
+    if (route_idle(route))
+        drop_route(route->owner, route);
+    else
+        route_settle(route);
+}
+
+static const struct route_ops pair_route_ops = {.ended = route_ended};
+
+static bool allowed(const struct pair *pair, const char *service)
+{
+    if (!pair->services)
+        return true;
+    for (uint32_t i = 0; i < pair->n_services; i++)
+        if (!text_differs(pair->services[i], service))
+            return true;
+    return false;
+}
+
+/* Routes that wait for an answer are bounded per edge: announcements cannot exhaust memory. */
+static bool may_wait(struct pair *pair, const struct rpr_device *device)
+{
+    const struct route *route;
+    unsigned n = 0;
+
+    for (route = route_first(pair->hub->node); route; route = route->next)
+        n += !route_joined(route) &&
+             ((route->side[0].device == device && route->side[0].wish != RPR_ADDR_ANY) ||
+              (route->side[1].device == device && route->side[1].wish != RPR_ADDR_ANY));
+    return n < ROUTE_WAITING_MAX;
+}
+
+static struct route *make_route(struct pair *pair, const char *service)
+{
+    struct route_config config = {.node = pair->hub->node,
+                                  .ops = &pair_route_ops,
+                                  .owner = pair,
+                                  .service = service,
+                                  .quota = pair->quota,
+                                  .block_ms = pair->block_ms,
+                                  .policy = pair->policy};
+    struct route *route = route_new(&config);
+
+    if (!route)
+        return NULL;
+    for (unsigned i = 0; i < 2; i++) {
+        struct pair_side *side = &pair->side[i];
+        char name[ROUTER_NAME_BYTES] = "";
+
+        (void)route_name(name, name_of(other(side)), service);
+        route_place(route, i, side->device, name, &side->quota);
+        route->side[i].ready = in_session(side);
+    }
+    route->sibling = pair->routes;
+    pair->routes = route;
+    return route;
+}
+
+static void refuse_service(struct pair *pair, unsigned i, const char *service, const char *why)
+{
+    struct rpr_event event = {.kind = RPR_EVENT_ROUTE,
+                              .device = pair->side[i].device,
+                              .peer = pair->side[!i].device,
+                              .name = service,
+                              .addr = RPR_ADDR_ANY,
+                              .dest = RPR_ADDR_ANY,
+                              .reason = why};
+
+    rpr_event_emit(pair->hub->node, &event);
+}
+
+void pair_ns(struct pair *pair, unsigned i, const char *service, uint32_t addr, uint32_t flags)
+{
+    struct route *route = find_route(pair, service);
+
+    if (!in_session(&pair->side[i]))
+        return; /* said before it heard of the session's end */
+    if (flags == NS_CREATE) {
+        if (!allowed(pair, service)) {
+            refuse_service(pair, i, service, "refused: not in the route's services");
+            return;
+        }
+        if (!route && !may_wait(pair, pair->side[i].device)) {
+            refuse_service(pair, i, service, "refused: 256 routes of this edge wait already");
+            return;
+        }
+        if (!route)
+            route = make_route(pair, service);
+        if (route)
+            route_create(route, i, addr);
+    } else if (route && flags == NS_CREATE_ACK) {
+        route_ack(route, i, addr);
+    } else if (route) {
+        route_destroy(route, i, addr);
+    }
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------------- */
+
+/* NULL: gone. Control endpoints exist while both links do. */
+void pair_place(struct pair *pair, unsigned i, struct rpr_device *device)
+{
+    struct pair_side *side = &pair->side[i];
+
+    if (!device)
+        close_control(side);
+    side->device = device;
+    if (pair->side[0].device && pair->side[1].device) {
+        open_control(&pair->side[0]);
+        open_control(&pair->side[1]);
+    } else {
+        close_control(other(side));
+    }
+    pair_update(pair);
+}
+
+struct pair *pair_like(const struct pair *settings, const char *a, const char *b)
+{
+    struct pair *pair = router_alloc(settings->hub->node, sizeof *pair);
+
+    if (!pair)
+        return NULL;
+    *pair = (struct pair){.hub = settings->hub,
+                          .node = settings->hub->node,
+                          .policy = settings->policy,
+                          .quota = settings->quota,
+                          .block_ms = settings->block_ms,
+                          .services = settings->services,
+                          .n_services = settings->n_services,
+                          .from_all = true};
+    for (unsigned i = 0; i < 2; i++) {
+        pair->side[i].pair = pair;
+        pair->side[i].quota.limit = settings->side[0].quota.limit;
+        text_copy(pair->side[i].cpu, sizeof pair->side[i].cpu, i ? b : a);
+    }
+    return pair;
+}
+
+static int copy_services(struct pair *pair, const char *const *services)
+{
+    uint32_t n = 0;
+
+    while (services[n])
+        n++;
+    pair->n_services = n;
+    pair->services = router_alloc(pair->hub->node, (n + 1) * sizeof *pair->services);
+    if (!pair->services)
+        return -RPR_ENOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        text_copy(pair->services[i], sizeof pair->services[i], services[i]);
+    return 0;
+}
+
+#define DEFAULT_QUOTA      256u
+#define DEFAULT_PAIR_QUOTA 1024u
+#define DEFAULT_BLOCK_MS   100u
+
+struct pair *pair_new(struct rpr_hub *hub, const struct rpr_pair_config *config, const char *a,
+                      const char *b)
+{
+    struct pair settings = {
+        .hub = hub,
+        .policy = config->policy,
+        .quota = config->quota ? config->quota : DEFAULT_QUOTA,
+        .block_ms = config->block_ms ? config->block_ms : DEFAULT_BLOCK_MS,
+    };
+    struct pair *pair;
+
+    settings.side[0].quota.limit = config->pair_quota ? config->pair_quota : DEFAULT_PAIR_QUOTA;
+    pair = pair_like(&settings, a, b);
+    if (!pair)
+        return NULL;
+    pair->from_all = false;
+    if (config->services && copy_services(pair, config->services)) {
+        router_free(hub->node, pair, sizeof *pair);
+        return NULL;
+    }
+    return pair;
+}
+
+void pair_free(struct pair *pair)
+{
+    struct rpr_node *node = pair->node;
+
+    if (!pair->dead) {
+        pair->dead = true;
+        pair->n_controls++; /* it stays until all is closed here */
+        while (pair->routes)
+            drop_route(pair, pair->routes);
+        close_control(&pair->side[0]);
+        close_control(&pair->side[1]);
+        pair->n_controls--;
+    }
+    if (pair->n_controls)
+        return;
+    if (pair->services && !pair->from_all)
+        router_free(node, pair->services, (pair->n_services + 1) * sizeof *pair->services);
+    router_free(node, pair, sizeof *pair);
+}

@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A route: two endpoints of this node, on two devices, joined. What arrives at one leaves at the
+ * other.
+ *
+ * What each remote wishes (an announcement: name and address) is kept as it was said, and the
+ * halves are derived from the wishes by route_settle(): whatever order events come in, they end in
+ * the same place. With sides i and o:
+ *
+ *   half i is announced to i while o has a wish (somebody on o looks for somebody on i);
+ *   half i is bound to i's wish, or to who acknowledged the announcement;
+ *   half o is bound to o's wish as soon as half i is bound: then the route is joined.
+ *
+ * The end of a remote is in band. What it had sent may still be parked in its half: the other side
+ * hears the end (DESTROY) after that. Until then the route is *ending* and nothing is derived.
+ */
+#include "router/router.h"
+
+#define AGAIN_FIRST_MS 10u
+#define AGAIN_LAST_MS  5000u
+#define LASTING_NS     UINT64_C(1000000000)
+#define RESERVED_SLOTS 4u /* of each half, so that credit can be given at once */
+
+static void finish_ending(struct route *route);
+
+struct route *route_first(struct rpr_node *node)
+{
+    return rpr_node_part(node, RPR_PART_ROUTES);
+}
+
+bool route_joined(const struct route *route)
+{
+    return route->side[0].bound && route->side[1].bound;
+}
+
+bool route_idle(const struct route *route)
+{
+    return !route->ending && route->side[0].wish == RPR_ADDR_ANY &&
+           route->side[1].wish == RPR_ADDR_ANY && !route->side[0].open && !route->side[1].open;
+}
+
+static struct route_side *other(struct route_side *side)
+{
+    struct route *route = side->route;
+
+    return &route->side[side == &route->side[0]];
+}
+
+static void tell(struct route *route, const char *what)
+{
+    struct rpr_event event = {.kind = RPR_EVENT_ROUTE,
+                              .device = route->side[0].device,
+                              .peer = route->side[1].device,
+                              .name = route->service,
+                              .addr = RPR_ADDR_ANY,
+                              .dest = RPR_ADDR_ANY,
+                              .reason = what};
+
+    rpr_event_emit(route->node, &event);
+}
+
+/* ---- messages ---------------------------------------------------------------------------------- */
+
+static void log_too_long(struct route_side *from, uint32_t len)
+{
+    const struct rpr_platform *platform = rpr_node_platform(from->route->node);
+    struct route_side *to = other(from);
+    char line[160];
+    struct text text = text_start(line, sizeof line);
+
+    if (from->too_long_logged || !platform->log)
+        return;
+    from->too_long_logged = true;
+    text_add(&text, "route ");
+    text_add(&text, from->route->service);
+    text_add(&text, ": message of ");
+    text_add_number(&text, len);
+    text_add(&text, " bytes dropped, ");
+    text_add(&text, rpr_device_name(to->device));
+    text_add(&text, " takes ");
+    text_add_number(&text, rpr_device_tx_len(to->device));
+    platform->log(platform->ctx, RPR_LOG_WARNING, line);
+}
+
+/* The one copy of a hop: from the buffer of one link to that of the other. If that takes none now,
+ * the core parks it within our quota, and what comes after it queues behind. */
+static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *msg)
+{
+    struct route_side *from = ctx;
+    struct route *route = from->route;
+    struct route_side *to = other(from);
+    int error;
+
+    (void)ept;
+    if (RPR_UNLIKELY(route->ending) && to == &route->side[route->gone])
+        error = -RPR_ENOTCONN;
+    else
+        error = rpr_send(to->half, msg->data, msg->len, 0);
+    if (RPR_LIKELY(error == 0)) {
+        from->forwarded++;
+        return RPR_DONE;
+    }
+    if (error == -RPR_EAGAIN)
+        return RPR_LATER;
+    if (error == -RPR_EMSGSIZE)
+        log_too_long(from, msg->len);
+    from->dropped++;
+    return RPR_DONE;
+}
+
+static uint32_t parked(const struct route_side *side)
+{
+    struct rpr_ept_info info;
+
+    return side->open && !rpr_ept_info(side->half, &info) ? info.n_kept : 0;
+}
+
+/* The egress has room again: what is parked for it goes first. */
+static void on_writable(void *ctx, rpr_ept_t ept)
+{
+    struct route_side *from = other(ctx);
+    struct route *route = from->route;
+
+    (void)ept;
+    if (!from->open)
+        return;
+    (void)rpr_ept_resume(from->half);
+    if (from->block.active && !parked(from))
+        rpr_timer_stop(route->node, &from->block);
+    if (from->open && from->policy == RPR_POLICY_BLOCK && !parked(from))
+        (void)rpr_ept_overflow(from->half, RPR_STOP_LINK);
+    if (route->ending && from == &route->side[route->gone] && !parked(from))
+        finish_ending(route);
+}
+
+/* Policy block: the ingress link is left unread, but not for longer than this. */
+static void on_stopped(void *ctx, rpr_ept_t ept)
+{
+    struct route_side *from = ctx;
+    struct rpr_node *node = from->route->node;
+
+    (void)ept;
+    if (!from->block.active)
+        rpr_timer_start(node, &from->block,
+                        rpr_node_now(node) + from->route->block_ms * UINT64_C(1000000));
+}
+
+static void block_fired(struct rpr_timer *timer, uint64_t now_ns)
+{
+    struct route_side *from = RPR_CONTAINER(timer, struct route_side, block);
+
+    (void)now_ns;
+    if (from->open)
+        (void)rpr_ept_overflow(from->half, RPR_DROP_NEWEST);
+}
+
+/* ---- halves -------------------------------------------------------------------------------------- */
+
+static void on_unbound(void *ctx, rpr_ept_t ept, enum rpr_unbound_reason reason)
+{
+    struct route_side *side = ctx;
+
+    (void)ept;
+    if (reason == RPR_UNBOUND_LOST)
+        route_lost(side->route, (unsigned)(side - side->route->side));
+}
+
+static void destroy(struct route *route)
+{
+    struct rpr_node *node = route->node;
+    struct route *first = route_first(node);
+    struct route **at = &first;
+
+    while (*at != route)
+        at = &(*at)->next;
+    *at = route->next;
+    rpr_node_set_part(node, RPR_PART_ROUTES, first);
+    router_free(node, route, sizeof *route);
+}
+
+static void on_closed(void *ctx)
+{
+    struct route_side *side = ctx;
+    struct route *route = side->route;
+
+    if (--route->n_halves == 0 && route->dead)
+        destroy(route);
+}
+
+static const struct rpr_ept_ops half_ops = {.rx = on_rx,
+                                            .writable = on_writable,
+                                            .unbound = on_unbound,
+                                            .stopped = on_stopped,
+                                            .closed = on_closed};
+
+static enum rpr_overflow overflow_of(enum rpr_policy policy)
+{
+    switch (policy) {
+    case RPR_POLICY_DROP_OLDEST:
+        return RPR_DROP_OLDEST;
+    case RPR_POLICY_BLOCK:
+        return RPR_STOP_LINK;
+    default:
+        return RPR_DROP_NEWEST;
+    }
+}
+
+static bool has_credit(const struct rpr_device *device)
+{
+    struct rpr_device_info info;
+
+    rpr_device_info(device, &info);
+    return info.credit;
+}
+
+static enum rpr_policy policy_of(const struct route *route, const struct rpr_device *from)
+{
+    if (route->policy != RPR_POLICY_DEFAULT && route->policy != RPR_POLICY_CREDIT)
+        return route->policy;
+    return has_credit(from) ? RPR_POLICY_CREDIT : RPR_POLICY_DROP_NEWEST;
+}
+
+/* A peer of another kind has 128 addresses, and gives one to each half of ours. */
+static bool addresses_left(struct rpr_node *node, const struct rpr_device *device)
+{
+    const struct route *r;
+    struct rpr_device_info info;
+    unsigned n = 0;
+
+    rpr_device_info(device, &info);
+    if (!text_differs(info.dialect, "rpr"))
+        return true;
+    for (r = route_first(node); r; r = r->next)
+        for (unsigned i = 0; i < 2; i++)
+            n += r->side[i].open && r->side[i].device == device;
+    return n < PEER_ADDRESSES_MAX;
+}
+
+static bool open_half(struct route_side *side, bool announce)
+{
+    struct route *route = side->route;
+    struct rpr_ept_config config = {.name = side->name,
+                                    .addr = RPR_ADDR_ANY,
+                                    .dest = RPR_ADDR_ANY,
+                                    .quota = route->quota,
+                                    .reserve = RESERVED_SLOTS,
+                                    .shared = side->quota,
+                                    .flags = RPR_EPT_NO_NS | RPR_EPT_MANUAL,
+                                    .ops = &half_ops,
+                                    .ctx = side};
+    int error;
+
+    if (side->open)
+        return true;
+    if (!addresses_left(route->node, side->device)) {
+        side->reason = "96 of the peer's 128 addresses are in use";
+        return false;
+    }
+    side->policy = policy_of(route, side->device);
+    config.overflow = overflow_of(side->policy);
+    if (side->policy != RPR_POLICY_CREDIT)
+        config.flags |= RPR_EPT_NO_LIMIT;
+    if (announce)
+        config.flags |= RPR_EPT_ANNOUNCE;
+    error = rpr_ept_open(side->device, &config, &side->half);
+    side->reason = error ? rpr_strerror(error) : NULL;
+    if (error)
+        return false;
+    side->open = true;
+    side->bound = false;
+    route->n_halves++;
+    return true;
+}
+
+/* Closes the half; what is parked in it is dropped and counted. `inform`: with DESTROY. */
+static void close_half(struct route_side *side, bool inform)
+{
+    struct rpr_node *node = side->route->node;
+    rpr_ept_t half = side->half;
+    struct rpr_ept_info info;
+
+    rpr_timer_stop(node, &side->again);
+    rpr_timer_stop(node, &side->block);
+    if (!side->open)
+        return;
+    if (!rpr_ept_info(half, &info))
+        side->dropped += info.dropped + info.n_kept;
+    side->open = side->bound = false;
+    if (inform)
+        (void)rpr_ept_close(half);
+    else
+        (void)rpr_ept_abandon(half);
+}
+
+static void bind_half(struct route_side *side, uint32_t addr, bool ack)
+{
+    rpr_timer_stop(side->route->node, &side->again);
+    side->bound = true;
+    side->bound_at_ns = rpr_node_now(side->route->node);
+    (void)rpr_ept_bind(side->half, addr, ack);
+}
+
+/* ---- announcing again ------------------------------------------------------------------------------ */
+
+static void again_fired(struct rpr_timer *timer, uint64_t now_ns)
+{
+    struct route_side *side = RPR_CONTAINER(timer, struct route_side, again);
+
+    (void)now_ns;
+    if (side->open && !side->bound)
+        (void)rpr_ept_unbind(side->half, true);
+    else
+        route_settle(side->route);
+}
+
+/* Who closes each time somebody looks for him is asked less and less often. */
+static void announce_later(struct route_side *side)
+{
+    struct rpr_node *node = side->route->node;
+    uint64_t now = rpr_node_now(node);
+
+    if (!side->again_ms || now - side->bound_at_ns >= LASTING_NS)
+        side->again_ms = AGAIN_FIRST_MS;
+    rpr_timer_start(node, &side->again, now + side->again_ms * UINT64_C(1000000));
+    side->again_ms = side->again_ms * 2 > AGAIN_LAST_MS ? AGAIN_LAST_MS : side->again_ms * 2;
+}
+
+/* ---- from wishes to halves --------------------------------------------------------------------------- */
+
+static bool usable(const struct route_side *side)
+{
+    return side->device && side->ready && device_up(side->device);
+}
+
+/* Half i, as far as the wishes call for it. */
+static void settle_side(struct route *route, unsigned i)
+{
+    struct route_side *side = &route->side[i];
+    struct route_side *o = &route->side[!i];
+    bool looked_for = o->wish != RPR_ADDR_ANY;
+
+    if (!usable(side) || !usable(o) || side->bound)
+        return;
+    if (side->wish == RPR_ADDR_ANY) {
+        if (looked_for && !side->open && !side->mute)
+            (void)open_half(side, true);
+        return;
+    }
+    if ((looked_for || o->bound) && open_half(side, false))
+        bind_half(side, side->wish, true);
+}
+
+static void derive(struct route *route)
+{
+    bool joined = route_joined(route);
+
+    settle_side(route, 0);
+    settle_side(route, 1);
+    settle_side(route, 0); /* it may have waited for the other to be bound */
+    if (!joined && route_joined(route))
+        tell(route, "joined");
+}
+
+/* Callbacks of what is done here may ask for it again: once more afterwards. */
+void route_settle(struct route *route)
+{
+    route->again = true;
+    if (route->settling || route->ending || route->dead)
+        return;
+    route->settling = true;
+    while (route->again && !route->ending && !route->dead) {
+        route->again = false;
+        derive(route);
+    }
+    route->settling = false;
+}
+
+void route_ready(struct route *route, unsigned i, bool ready)
+{
+    route->side[i].ready = ready;
+    if (ready)
+        route_settle(route);
+}
+
+/* ---- ends ---------------------------------------------------------------------------------------------- */
+
+/* Everything that side `gone` had sent is with the other side: that one hears the end now. */
+static void finish_ending(struct route *route)
+{
+    struct route_side *gone = &route->side[route->gone];
+    struct route_side *o = other(gone);
+    bool was_joined = route_joined(route);
+    bool lost = route->lost;
+
+    route->ending = route->lost = false;
+    /* Of a lost CPU the far end has heard by ROUTER_DESTROY; a local program hears that its remote
+     * is lost by the end of its link; but a remote hears of a lost program as of a close. */
+    close_half(o, !lost || (route->keep_lost && route->gone == 0));
+    if (gone->open && !lost && !gone->mute && gone->wish == RPR_ADDR_ANY &&
+        o->wish != RPR_ADDR_ANY) {
+        gone->bound = false;
+        (void)rpr_ept_unbind(gone->half,
+                             false); /* keeps its address: an answer may be on its way */
+        announce_later(gone);
+    } else {
+        close_half(gone, false);
+    }
+    if (was_joined)
+        tell(route, lost ? "lost" : "ended");
+    if (route->ops->ended)
+        route->ops->ended(route, route->gone, lost);
+}
+
+static void end_side(struct route *route, unsigned i, bool lost)
+{
+    if (route->ending) {
+        if (route->gone == i)
+            return;
+        /* the other one is gone too: nobody is left to give anything to */
+        close_half(&route->side[0], false);
+        close_half(&route->side[1], false);
+        finish_ending(route);
+        return;
+    }
+    route->ending = true;
+    route->gone = i;
+    route->lost = lost;
+    if (!route->side[!i].bound || !parked(&route->side[i]) || (lost && !route->keep_lost))
+        finish_ending(route);
+    else
+        tell(route, "ending");
+}
+
+void route_withdraw(struct route *route, unsigned i)
+{
+    route->side[i].wish = RPR_ADDR_ANY;
+    end_side(route, i, false);
+}
+
+void route_lost(struct route *route, unsigned i)
+{
+    if (route->dead)
+        return;
+    route->side[i].wish = RPR_ADDR_ANY;
+    route->side[i].again_ms = 0;
+    end_side(route, i, true);
+}
+
+/* ---- the name service of a side ---------------------------------------------------------------------------- */
+
+static uint32_t bound_to(const struct route_side *side)
+{
+    struct rpr_ept_info info;
+
+    return side->open && side->bound && !rpr_ept_info(side->half, &info) ? info.dest : RPR_ADDR_ANY;
+}
+
+void route_create(struct route *route, unsigned i, uint32_t addr)
+{
+    struct route_side *side = &route->side[i];
+    bool stale = side->bound && bound_to(side) != addr;
+
+    side->wish = addr;
+    if (stale)
+        end_side(route, i, false); /* it was made anew, and its DESTROY never came */
+    else
+        route_settle(route);
+}
+
+void route_ack(struct route *route, unsigned i, uint32_t addr)
+{
+    struct route_side *side = &route->side[i];
+
+    if (!side->open || side->bound || route->ending)
+        return;
+    bind_half(side, addr, false);
+    route_settle(route);
+}
+
+/* Ends exactly what has this address; a half whose peer is unknown is never touched. */
+void route_destroy(struct route *route, unsigned i, uint32_t addr)
+{
+    struct route_side *side = &route->side[i];
+    bool bound = bound_to(side) == addr;
+
+    if (side->wish == addr)
+        side->wish = RPR_ADDR_ANY;
+    else if (!bound)
+        return;
+    if (bound || !side->bound)
+        end_side(route, i, false);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------ */
+
+struct route *route_new(const struct route_config *config)
+{
+    struct route *route = router_alloc(config->node, sizeof *route);
+
+    if (!route)
+        return NULL;
+    route->node = config->node;
+    route->ops = config->ops;
+    route->owner = config->owner;
+    route->quota = config->quota;
+    route->block_ms = config->block_ms;
+    route->policy = config->policy;
+    route->keep_lost = config->keep_lost;
+    text_copy(route->service, sizeof route->service, config->service);
+    for (unsigned i = 0; i < 2; i++) {
+        struct route_side *side = &route->side[i];
+
+        side->route = route;
+        side->wish = RPR_ADDR_ANY;
+        side->again.fire = again_fired;
+        side->block.fire = block_fired;
+    }
+    route->next = route_first(config->node);
+    rpr_node_set_part(config->node, RPR_PART_ROUTES, route);
+    return route;
+}
+
+void route_place(struct route *route, unsigned i, struct rpr_device *device, const char *name,
+                 struct rpr_quota *quota)
+{
+    struct route_side *side = &route->side[i];
+
+    side->device = device;
+    side->quota = quota;
+    side->policy = device ? policy_of(route, device) : RPR_POLICY_CREDIT;
+    text_copy(side->name, sizeof side->name, name);
+}
+
+void route_free(struct route *route)
+{
+    if (route->dead)
+        return;
+    route->dead = true;
+    route->n_halves++; /* it stays until both are closed here */
+    close_half(&route->side[0], true);
+    close_half(&route->side[1], true);
+    if (--route->n_halves == 0)
+        destroy(route);
+}
+
+/* ---- what is shown ------------------------------------------------------------------------------------------------ */
+
+static enum rpr_route_state state_of(const struct route *route)
+{
+    if (route->ending)
+        return RPR_ROUTE_ENDING;
+    if (route_joined(route))
+        return RPR_ROUTE_JOINED;
+    return route->side[0].open || route->side[1].open ? RPR_ROUTE_ANNOUNCED : RPR_ROUTE_WAITING;
+}
+
+static const char *cpu_of(const struct route_side *side)
+{
+    return side->device ? rpr_device_name(side->device) : "";
+}
+
+static const char *reason_of(const struct route *route)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (route->side[i].reason)
+            return route->side[i].reason;
+    return route_joined(route) ? "" : "the other end has not answered";
+}
+
+void rpr_routes(struct rpr_node *node, bool (*each)(void *ctx, const struct rpr_route_info *info),
+                void *ctx)
+{
+    const struct route *route;
+
+    for (route = route_first(node); route; route = route->next) {
+        for (unsigned i = 0; i < 2; i++) {
+            const struct route_side *from = &route->side[i];
+            struct rpr_ept_info ept = {0};
+            struct rpr_route_info info = {.from = cpu_of(from),
+                                          .to = cpu_of(&route->side[!i]),
+                                          .service = route->service,
+                                          .state = state_of(route),
+                                          .policy = from->policy,
+                                          .client = route->keep_lost,
+                                          .forwarded = from->forwarded,
+                                          .dropped = from->dropped,
+                                          .reason = reason_of(route)};
+
+            if (from->open && !rpr_ept_info(from->half, &ept)) {
+                info.parked = ept.n_kept;
+                info.dropped += ept.dropped;
+            }
+            if (!each(ctx, &info))
+                return;
+        }
+    }
+}
