@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rpmsg-ping (WIRE 6.1). Both ends open the endpoint; each answers the other's requests exactly
+ * once and may send its own.
+ *
+ * Cookies: a NuttX requester puts a pointer there, we put run and number; what comes back is
+ * matched against runs that exist, and anything else is counted as late, never followed.
+ */
+#include <rpr/service.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/histogram.h"
+#include "base/text.h"
+#include "wire/ping.h"
+#include "wire/router.h"
+
+#define SERVICE            "rpmsg-ping"
+#define KEPT_REQUESTS      64u /* that cannot be answered at once */
+#define KEPT_RESERVE       4u
+#define DEFAULT_TIMEOUT_MS 5000u
+#define MAX_LENGTH         65536u
+
+struct rpr_ping {
+    struct rpr_node *node;
+    struct rpr_observer observer;
+    struct target *targets;
+    uint32_t last_id;
+    uint32_t random;
+    uint8_t data[MAX_LENGTH]; /* a request is built here */
+};
+
+/* The endpoint on one device. */
+struct target {
+    struct target *next;
+    struct rpr_ping *ping; /* NULL: the service is closed */
+    struct rpr_device *device;
+    rpr_ept_t ept;
+    bool bound;
+    struct rpr_ping_run *runs;
+};
+
+struct rpr_ping_run {
+    struct rpr_ping_run *next;
+    struct target *target;
+    struct rpr_ping_config config;
+    struct rpr_timer timer; /* next ping, or the end of waiting for an answer */
+    struct histogram rtt;
+    uint32_t id;
+    uint32_t sent, lost, send_len;
+    uint64_t sent_at_ns;
+    bool waiting; /* for the answer to number `sent` */
+    bool blocked; /* the link takes nothing now */
+    uint8_t fill;
+};
+
+static const struct rpr_platform *platform_of(const struct rpr_ping *ping)
+{
+    return rpr_node_platform(ping->node);
+}
+
+/* ---- runs ------------------------------------------------------------------------------------------ */
+
+static void unlink_run(struct rpr_ping_run *run)
+{
+    struct rpr_ping_run **at = &run->target->runs;
+
+    while (*at != run)
+        at = &(*at)->next;
+    *at = run->next;
+}
+
+static void finish(struct rpr_ping_run *run, int error)
+{
+    struct rpr_ping *ping = run->target->ping;
+    void (*done)(void *, const struct rpr_ping_result *) = run->config.done;
+    void *ctx = run->config.ctx;
+    const struct histogram *h = &run->rtt;
+    struct rpr_ping_result result = {.error = error,
+                                     .times = run->sent,
+                                     .lost = run->lost,
+                                     .buffer_len = rpr_device_tx_len(run->target->device),
+                                     .send_len = run->send_len,
+                                     .n_rtt = h->n,
+                                     .min_ns = h->min,
+                                     .avg_ns = h->n ? h->sum / h->n : 0,
+                                     .max_ns = h->max,
+                                     .p50_ns = histogram_at(h, 500),
+                                     .p99_ns = histogram_at(h, 990),
+                                     .p999_ns = histogram_at(h, 999)};
+
+    rpr_timer_stop(ping->node, &run->timer);
+    unlink_run(run);
+    platform_of(ping)->free(platform_of(ping)->ctx, run, sizeof *run);
+    done(ctx, &result);
+}
+
+static uint64_t cookie_of(const struct rpr_ping_run *run)
+{
+    return (uint64_t)run->id << 32 | run->sent;
+}
+
+static uint32_t draw(struct rpr_ping *ping, uint32_t below)
+{
+    ping->random = ping->random * 1664525u + 1013904223u;
+    return (uint32_t)(((uint64_t)ping->random * below) >> 32);
+}
+
+static uint32_t next_length(struct rpr_ping_run *run)
+{
+    uint32_t most = rpr_device_tx_len(run->target->device);
+    uint32_t len = run->config.length;
+
+    if ((run->config.flags & RPR_PING_RANDOM) && len)
+        len = draw(run->target->ping, len);
+    if (len < RPR_PING_MIN_BYTES)
+        len = RPR_PING_MIN_BYTES;
+    if (len > most)
+        len = most;
+    return len < MAX_LENGTH ? len : MAX_LENGTH;
+}
+
+static int send_request(struct rpr_ping_run *run)
+{
+    struct rpr_ping *ping = run->target->ping;
+    uint32_t len = next_length(run);
+    struct ping_message message = {.cmd = run->config.flags, .len = len};
+
+    run->sent++;
+    message.cookie = cookie_of(run);
+    run->fill = run->config.flags & RPR_PING_CHECK ? (uint8_t)(run->sent - 1) : 0;
+    ping_encode(ping->data, &message);
+    memset(ping->data + PING_HEADER_BYTES, run->fill, len - PING_HEADER_BYTES);
+    run->send_len = len;
+    run->sent_at_ns = rpr_node_now(ping->node);
+    return rpr_send(run->target->ept, ping->data, len, 0);
+}
+
+static uint64_t ms(uint32_t n)
+{
+    return n * UINT64_C(1000000);
+}
+
+static void wait_until(struct rpr_ping_run *run, uint64_t at_ns)
+{
+    rpr_timer_start(run->target->ping->node, &run->timer, at_ns);
+}
+
+/* Sends the next one, or what is due instead. */
+static void go_on(struct rpr_ping_run *run)
+{
+    uint64_t now = rpr_node_now(run->target->ping->node);
+    int error;
+
+    if (run->sent == run->config.times) {
+        finish(run, 0);
+        return;
+    }
+    error = send_request(run);
+    run->blocked = error == -RPR_EAGAIN;
+    if (run->blocked) {
+        run->sent--;
+        wait_until(run, now + ms(run->config.timeout_ms));
+    } else if (error) {
+        run->sent--;
+        finish(run, error == -RPR_ESTALE ? -RPR_ENOTCONN : error);
+    } else if (run->config.flags & RPR_PING_ACK) {
+        run->waiting = true;
+        wait_until(run, now + ms(run->config.timeout_ms));
+    } else {
+        wait_until(run, now + ms(run->config.period_ms)); /* one per poll: no flood inside a call */
+    }
+}
+
+static void timer_fired(struct rpr_timer *timer, uint64_t now_ns)
+{
+    struct rpr_ping_run *run = RPR_CONTAINER(timer, struct rpr_ping_run, timer);
+
+    (void)now_ns;
+    if (run->blocked) { /* nothing was taken for so long: that one is lost */
+        run->blocked = false;
+        run->sent++;
+        run->lost++;
+    } else if (run->waiting) {
+        run->waiting = false;
+        run->lost++;
+    }
+    go_on(run);
+}
+
+static bool data_is_right(const struct rpr_ping_run *run, const uint8_t *payload, uint32_t len)
+{
+    if (len != run->send_len)
+        return false;
+    if (!(run->config.flags & RPR_PING_CHECK))
+        return true;
+    for (uint32_t i = PING_HEADER_BYTES; i < len; i++)
+        if (payload[i] != run->fill)
+            return false;
+    return true;
+}
+
+static void on_response(struct target *t, const struct ping_message *message,
+                        const struct rpr_msg *msg)
+{
+    struct rpr_ping_run *run = t->runs;
+    uint64_t now = rpr_node_now(t->ping->node);
+
+    while (run && (!run->waiting || cookie_of(run) != message->cookie))
+        run = run->next;
+    if (!run)
+        return; /* late, or never asked for */
+    run->waiting = false;
+    if (data_is_right(run, msg->data, msg->len))
+        histogram_add(&run->rtt, now - run->sent_at_ns);
+    else
+        run->lost++;
+    if (run->config.period_ms && run->sent < run->config.times)
+        wait_until(run, now + ms(run->config.period_ms));
+    else
+        go_on(run);
+}
+
+/* ---- the endpoint -------------------------------------------------------------------------------------- */
+
+/* The whole message back, as it came but for the command and the true length. */
+static enum rpr_rx_result answer(struct target *t, const struct ping_message *request,
+                                 const struct rpr_msg *msg)
+{
+    bool is_request = (request->cmd & PING_KIND_MASK) == PING_REQUEST;
+    uint32_t len = is_request ? msg->len : PING_MIN_BYTES;
+    struct ping_message response = {.cmd = PING_RESPONSE, .len = len, .cookie = request->cookie};
+    struct rpr_buf buf;
+    int error;
+
+    if (len > rpr_device_tx_len(t->device))
+        return RPR_DONE; /* the way back is narrower: it cannot be answered */
+    error = rpr_reserve(t->ept, &buf);
+    if (error == -RPR_EAGAIN)
+        return RPR_LATER;
+    if (error)
+        return RPR_DONE;
+    if (len > buf.size) {
+        rpr_cancel(t->ept, &buf);
+        return RPR_DONE;
+    }
+    ping_encode(buf.data, &response);
+    memset((uint8_t *)buf.data + PING_HEADER_BYTES, 0, len - PING_HEADER_BYTES);
+    if (msg->len > PING_HEADER_BYTES)
+        memcpy((uint8_t *)buf.data + PING_HEADER_BYTES,
+               (const uint8_t *)msg->data + PING_HEADER_BYTES,
+               (msg->len < len ? msg->len : len) - PING_HEADER_BYTES);
+    (void)rpr_commit(t->ept, &buf, len, 0);
+    return RPR_DONE;
+}
+
+static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *msg)
+{
+    struct target *t = ctx;
+    struct ping_message message;
+    uint8_t copy[PING_HEADER_BYTES];
+
+    (void)ept;
+    if (msg->len < PING_HEADER_BYTES || !t->ping)
+        return RPR_DONE;
+    memcpy(copy, msg->data, sizeof copy);
+    (void)ping_decode(&message, copy, sizeof copy);
+    if ((message.cmd & PING_KIND_MASK) == PING_RESPONSE)
+        on_response(t, &message, msg);
+    else if (message.cmd & PING_ACK)
+        return answer(t, &message, msg);
+    return RPR_DONE;
+}
+
+static void on_bound(void *ctx, rpr_ept_t ept, uint32_t dest)
+{
+    (void)ept;
+    (void)dest;
+    ((struct target *)ctx)->bound = true;
+}
+
+static void end_runs(struct target *t, int error)
+{
+    while (t->runs)
+        finish(t->runs, error);
+}
+
+static void on_unbound(void *ctx, rpr_ept_t ept, enum rpr_unbound_reason reason)
+{
+    struct target *t = ctx;
+
+    (void)ept;
+    (void)reason;
+    t->bound = false;
+    end_runs(t, -RPR_ENOTCONN);
+}
+
+static struct rpr_ping_run *first_blocked(struct target *t)
+{
+    struct rpr_ping_run *run = t->runs;
+
+    while (run && !run->blocked)
+        run = run->next;
+    return run;
+}
+
+/* Any run may be gone after `done` of another: looked for anew each time. */
+static void on_writable(void *ctx, rpr_ept_t ept)
+{
+    struct target *t = ctx;
+    struct rpr_ping_run *run;
+
+    (void)ept;
+    while ((run = first_blocked(t))) {
+        uint32_t id = run->id;
+
+        go_on(run);
+        run = first_blocked(t);
+        if (run && run->id == id)
+            return; /* the link is full again */
+    }
+}
+
+static void on_closed(void *ctx)
+{
+    struct target *t = ctx;
+    const struct rpr_platform *platform = rpr_node_platform(rpr_device_node(t->device));
+    struct target **at;
+
+    if (t->ping) {
+        end_runs(t, -RPR_ENOTCONN);
+        for (at = &t->ping->targets; *at != t; at = &(*at)->next)
+            ;
+        *at = t->next;
+    }
+    platform->free(platform->ctx, t, sizeof *t);
+}
+
+static const struct rpr_ept_ops ops = {.rx = on_rx,
+                                       .bound = on_bound,
+                                       .unbound = on_unbound,
+                                       .writable = on_writable,
+                                       .closed = on_closed};
+
+/* ---- devices ------------------------------------------------------------------------------------------------ */
+
+/* Private links of local programs have no CPU name. */
+static void open_target(struct rpr_ping *ping, struct rpr_device *device)
+{
+    struct rpr_ept_config config = {.name = SERVICE,
+                                    .addr = RPR_ADDR_ANY,
+                                    .dest = RPR_ADDR_ANY,
+                                    .quota = KEPT_REQUESTS,
+                                    .reserve = KEPT_RESERVE,
+                                    .ops = &ops};
+    struct target *t;
+
+    if (!cpu_name_valid(rpr_device_name(device), RPR_NAME_MAX))
+        return;
+    for (t = ping->targets; t; t = t->next)
+        if (t->device == device)
+            return;
+    t = platform_of(ping)->alloc(platform_of(ping)->ctx, sizeof *t);
+    if (!t)
+        return; /* that device answers no pings */
+    t->ping = ping;
+    t->device = device;
+    t->next = ping->targets;
+    ping->targets = t;
+    config.ctx = t;
+    if (rpr_ept_open(device, &config, &t->ept)) {
+        ping->targets = t->next;
+        platform_of(ping)->free(platform_of(ping)->ctx, t, sizeof *t);
+    }
+}
+
+static void on_event(void *ctx, const struct rpr_event *event)
+{
+    if (event->kind == RPR_EVENT_DEVICE_ADDED)
+        open_target(ctx, event->device);
+}
+
+/* ---- interface ------------------------------------------------------------------------------------------------- */
+
+int rpr_ping_open(struct rpr_node *node, struct rpr_ping **result)
+{
+    const struct rpr_platform *platform = rpr_node_platform(node);
+    struct rpr_ping *ping = platform->alloc(platform->ctx, sizeof *ping);
+    struct rpr_device *d;
+
+    if (!ping)
+        return -RPR_ENOMEM;
+    ping->node = node;
+    ping->random = platform->random ? platform->random(platform->ctx) : 1;
+    ping->last_id = ping->random;
+    ping->observer.event = on_event;
+    ping->observer.ctx = ping;
+    rpr_observer_add(node, &ping->observer);
+    for (d = rpr_device_next(node, NULL); d; d = rpr_device_next(node, d))
+        open_target(ping, d);
+    *result = ping;
+    return 0;
+}
+
+void rpr_ping_close(struct rpr_ping *ping)
+{
+    const struct rpr_platform *platform = platform_of(ping);
+
+    rpr_observer_remove(ping->node, &ping->observer);
+    while (ping->targets) {
+        struct target *t = ping->targets;
+
+        end_runs(t, -RPR_ESTALE);
+        ping->targets = t->next;
+        t->ping = NULL;
+        (void)rpr_ept_close(t->ept);
+    }
+    platform->free(platform->ctx, ping, sizeof *ping);
+}
+
+int rpr_ping_start(struct rpr_ping *ping, const struct rpr_ping_config *config,
+                   struct rpr_ping_run **result)
+{
+    struct target *t = ping->targets;
+    struct rpr_ping_run *run;
+
+    if (!config->times || !config->done)
+        return -RPR_EINVAL;
+    while (t && t->device != config->device)
+        t = t->next;
+    if (!t || !t->bound)
+        return -RPR_ENOTCONN;
+    run = platform_of(ping)->alloc(platform_of(ping)->ctx, sizeof *run);
+    if (!run)
+        return -RPR_ENOMEM;
+    run->target = t;
+    run->config = *config;
+    run->config.flags &= RPR_PING_ACK | RPR_PING_CHECK | RPR_PING_RANDOM;
+    if (!run->config.timeout_ms)
+        run->config.timeout_ms = DEFAULT_TIMEOUT_MS;
+    run->id = ++ping->last_id;
+    run->timer.fire = timer_fired;
+    run->next = t->runs;
+    t->runs = run;
+    wait_until(run, rpr_node_now(ping->node)); /* first thing in the next poll */
+    *result = run;
+    return 0;
+}
+
+void rpr_ping_stop(struct rpr_ping_run *run)
+{
+    finish(run, -RPR_ESTALE);
+}
