@@ -18,7 +18,7 @@ CONTRACTS = {"rpr.h", "link.h", "error.h", "platform.h"}
 LAYERS = {
     "base": (set(), {"rpr.h", "error.h", "platform.h"}),
     "wire": ({"base"}, {"error.h"}),
-    "core": ({"base", "wire"}, CONTRACTS),
+    "core": ({"base", "wire"}, CONTRACTS | {"loop.h"}),
     "vring": ({"base", "wire"}, CONTRACTS | {"vring.h"}),
     "serial": ({"base", "wire"}, CONTRACTS | {"serial.h"}),
     "router": ({"base", "wire"}, CONTRACTS | {"router.h"}),
