@@ -148,7 +148,9 @@ struct rpr_link {
     bool credit;                 /* flow control per endpoint agreed with this peer */
     bool peer_suspended;
     bool active, touched, armed, polled;
-    bool ending;                  /* endpoints are being told of the end */
+    uint32_t n_holds;             /* while endpoints are being told: the session does not end */
+    bool opened;                  /* `open` was called after the last `close` */
+    bool hurry;                   /* rpr_device_up() during the end: no back-off */
     bool removed;                 /* unregistered */
     bool admin_up;                /* wanted up; false after rpr_device_down() */
     uint8_t doom;                 /* what waits for the end of `poll` */
@@ -164,8 +166,9 @@ struct rpr_link {
 int rpr_link_register(struct rpr_node *node, struct rpr_link *link, const struct rpr_link_ops *ops,
                       const char *remote, const char *kind, bool locked);
 
-/* Ends the link and removes its device; `destroy` follows, at once or when the last buffer is
- * back. */
+/* Ends the link and removes its device; `destroy` follows in a later rpr_node_poll(), when the last
+ * buffer is back. A link with locks stays until the node is closed: another thread may be on its
+ * way into it. */
 void rpr_link_unregister(struct rpr_link *link);
 
 struct rpr_session {

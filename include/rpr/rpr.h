@@ -178,7 +178,7 @@ void rpr_node_set_part(struct rpr_node *node, enum rpr_part part, void *pointer)
 uint32_t rpr_device_tx_len(const struct rpr_device *device);
 
 /* Takes a link's device down (stays down, frees its carrier) or up again (skips any back-off).
- * -RPR_ENOTSUP for a routed one. */
+ * -RPR_ENOTSUP for a routed one, -RPR_ENOENT for a removed one. */
 int rpr_device_down(struct rpr_device *device);
 int rpr_device_up(struct rpr_device *device);
 
@@ -270,7 +270,8 @@ struct rpr_ept_config {
  * announces again. With `dest` known it is bound at once (`bound` runs inside the call) and ends
  * being wanted when the peer goes: it is unbound and waits to be closed.
  * Fails: -RPR_EINVAL, -RPR_ENAMETOOLONG (routed device: service over 21 bytes), -RPR_EEXIST
- * (address), -RPR_ENOMEM, -RPR_ENOTCONN (dest given, device not up). */
+ * (address), -RPR_ENOMEM, -RPR_ENOENT (device removed), -RPR_ENOTCONN (dest given, device not
+ * up). */
 int rpr_ept_open(struct rpr_device *device, const struct rpr_ept_config *config, rpr_ept_t *ept);
 
 /* Unfindable at once, then drained (callbacks returned, held messages back), then `closed`. If

@@ -110,8 +110,10 @@ struct rpr_endpoint {
     bool wants_peer; /* opened with dest ANY: announce again when unbound */
     bool announced;  /* the peer was told our address in this incarnation */
     bool closing, closed_told;
-    bool ending;   /* the peer closed; told after what was kept before has been delivered */
-    bool granting; /* on link->grant_head */
+    bool finishing;  /* `closed` runs */
+    bool was_routed; /* when it was closed: how its DESTROY is written */
+    bool ending;     /* the peer closed; told after what was kept before has been delivered */
+    bool granting;   /* on link->grant_head */
     bool on_control;
     uint32_t n_held;
     uint32_t quota, window; /* slots: upper limit, promised now (window >= promise at open) */
@@ -158,6 +160,7 @@ void endpoint_device_up(struct rpr_endpoint *e);
 void endpoint_device_down(struct rpr_endpoint *e);
 void endpoint_told(struct rpr_endpoint *e); /* its name service word has left, or is void */
 void endpoint_finish(struct rpr_endpoint *e);
+void endpoint_finish_all(struct rpr_node *node); /* at the end of the node */
 struct rpr_endpoint *endpoint_by_name(struct rpr_device *device, const char *name, uint32_t dest);
 void endpoint_new_size(struct rpr_endpoint *e); /* of its device's messages */
 void endpoint_set_send(struct rpr_endpoint *e, struct rpr_link *link, uint32_t dest, bool sendable);
@@ -190,7 +193,8 @@ struct rpr_device {
     uint32_t n_announcements;
     uint64_t announcements_refused;
     uint32_t n_users; /* rpr_device_get() */
-    bool dead;        /* removed from the node; freed with its last endpoint */
+    bool dead;        /* removed from the node; freed with its last endpoint and user */
+    struct rpr_device *next_dead;
     int (*power)(void *priv, bool running);
     void *priv;
     struct rpr_device *next;
@@ -207,7 +211,7 @@ int device_add(struct rpr_node *node, const char *name, enum rpr_device_kind kin
                struct rpr_device **device);
 void device_remove(struct rpr_device *device);
 void device_becomes_link(struct rpr_device *device); /* a link took a routed device's name */
-void device_free(struct rpr_device *device); /* if nothing uses it any more */
+void device_free(struct rpr_device *device);         /* if nothing uses it any more */
 void device_set_state(struct rpr_device *device, enum rpr_device_state state, const char *reason);
 void device_take_up(struct rpr_device *device, struct rpr_link *link, uint32_t tx_len,
                     uint32_t rx_len);
@@ -294,7 +298,10 @@ bool link_poll(struct rpr_link *link, unsigned budget);   /* messages only; true
 void link_stop(struct rpr_link *link, struct rpr_endpoint *e); /* leave its messages unread */
 void link_go_on(struct rpr_link *link, struct rpr_endpoint *e);
 void link_released(struct rpr_link *link, struct rpr_incarnation *incarnation);
-void link_bury(struct rpr_node *node); /* frees what nothing uses any more */
+void link_bury(struct rpr_node *node); /* frees what nothing uses any more; no callback runs */
+void link_hold(struct rpr_link *link); /* its session does not end before link_unhold() */
+void link_unhold(struct rpr_link *link);
+void link_end_all(struct rpr_node *node); /* at the end of the node */
 
 /* ---- node: node.c ------------------------------------------------------------------------------------------ */
 
@@ -303,14 +310,16 @@ struct rpr_node {
     uint64_t now_ns;
     struct rpr_link *polling; /* the link whose `poll` runs: its end waits for the return */
     bool in_poll;             /* rpr_node_poll() runs: doorbells wait for its end */
-    bool closing;
+    bool closing;             /* held messages and callbacks are not waited for any more */
+    bool burying;             /* nor is the memory of connections */
     struct rpr_link *active;  /* looked at in each poll */
     struct rpr_link *touched; /* to be flushed at the end of this poll */
     struct rpr_link *links;
     struct rpr_endpoint *missed; /* to be told `writable`: the owner did not get a lock */
     struct rpr_timer *timers;
     uint64_t next_ns; /* when the first timer is due; RPR_POLL_IDLE: there is none */
-    struct rpr_device *devices, *last_device;
+    struct rpr_device *devices;
+    struct rpr_device *dead; /* removed, still in use */
     struct rpr_service *services;
     struct rpr_observer *observers;
     struct rpr_incarnation *zombies; /* of links that are down, with buffers outstanding */

@@ -93,8 +93,13 @@ void device_becomes_link(struct rpr_device *d)
 
 void device_free(struct rpr_device *d)
 {
+    struct rpr_device **at = &d->node->dead;
+
     if (d->n_endpoints || d->n_users)
         return;
+    while (*at != d)
+        at = &(*at)->next_dead;
+    *at = d->next_dead;
     address_fini(d->node, &d->addresses);
     node_free(d->node, d, sizeof *d);
 }
@@ -112,6 +117,10 @@ void device_remove(struct rpr_device *d)
 {
     struct rpr_device **at = &d->node->devices;
 
+    d->dead = true;
+    d->n_users++; /* it stays while callbacks run */
+    d->next_dead = d->node->dead;
+    d->node->dead = d;
     while (d->first)
         (void)rpr_ept_abandon(endpoint_handle(d->first));
     ns_drop_announcements(d);
@@ -120,9 +129,8 @@ void device_remove(struct rpr_device *d)
         at = &(*at)->next;
     *at = d->next;
     device_event(d, RPR_EVENT_DEVICE_REMOVED);
-    d->dead = true;
     d->link = NULL;
-    device_free(d);
+    rpr_device_put(d);
 }
 
 /* ---- states -------------------------------------------------------------------------------------- */
@@ -238,9 +246,14 @@ int rpr_routed_up(struct rpr_node *node, const struct rpr_routed_config *config,
 
 void rpr_routed_down(struct rpr_device *device, const char *reason)
 {
+    struct rpr_link *link = device->link;
+
     CHECK_OWNER(device->node);
-    if (device->kind == RPR_DEVICE_ROUTED && device_is_up(device))
-        device_take_down(device, RPR_DEVICE_DOWN, reason);
+    if (device->kind != RPR_DEVICE_ROUTED || !device_is_up(device))
+        return;
+    link_hold(link);
+    device_take_down(device, RPR_DEVICE_DOWN, reason);
+    link_unhold(link);
 }
 
 void rpr_routed_power(struct rpr_device *device, bool running)

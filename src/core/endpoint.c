@@ -128,6 +128,7 @@ static void object_put(struct rpr_endpoint *e)
 {
     struct rpr_node *node = e->device->node;
 
+    atomic_store_explicit(&e->link, NULL, memory_order_relaxed);
     e->next_free = node->free_endpoints;
     node->free_endpoints = e;
 }
@@ -157,15 +158,24 @@ void endpoint_leave(struct rpr_endpoint *e)
         endpoint_finish(e);
 }
 
+static void tell_closed(struct rpr_endpoint *e)
+{
+    struct rpr_node *node = e->device->node;
+
+    node_event(node, RPR_EVENT_EPT_CLOSED, e);
+    if (e->ops->closed)
+        e->ops->closed(e->ctx);
+}
+
 /* Second step of the close, as far as it goes now. */
 void endpoint_finish(struct rpr_endpoint *e)
 {
     struct rpr_node *node = e->device->node;
 
-    if (e->n_calls || e->n_held)
+    if (e->finishing || ((e->n_calls || e->n_held) && !node->closing))
         return;
     if (!e->closed_told) {
-        e->closed_told = true;
+        e->finishing = true; /* its DESTROY may leave, and its link end, while `closed` runs */
         e->device->counters.tx += e->n_tx;
         e->device->counters.rx += e->n_rx - e->n_dropped;
         e->n_tx = e->n_rx = e->n_dropped = 0;
@@ -174,9 +184,9 @@ void endpoint_finish(struct rpr_endpoint *e)
         node->pool.n_shared += e->window - e->base_window;
         slots_unpromise(node, e->base_window);
         e->window = e->base_window = 0;
-        node_event(node, RPR_EVENT_EPT_CLOSED, e);
-        if (e->ops->closed)
-            e->ops->closed(e->ctx);
+        tell_closed(e);
+        e->finishing = false;
+        e->closed_told = true;
     }
     if (!e->on_control) {
         struct rpr_device *d = e->device;
@@ -190,8 +200,21 @@ void endpoint_finish(struct rpr_endpoint *e)
 
 void endpoint_told(struct rpr_endpoint *e)
 {
-    if (e->closing && e->closed_told)
+    if (!e->closing)
+        return;
+    atomic_store_explicit(&e->link, NULL, memory_order_relaxed); /* not needed any more */
+    if (e->closed_told)
         endpoint_finish(e);
+}
+
+/* The node ends: nothing can come back any more that a close waits for. */
+void endpoint_finish_all(struct rpr_node *node)
+{
+    struct rpr_endpoint *e;
+
+    for (e = node->all_endpoints; e; e = e->next_all)
+        if (e->closing && !e->closed_told)
+            endpoint_finish(e);
 }
 
 /* ---- send part ----------------------------------------------------------------------------- */
@@ -371,6 +394,8 @@ static int check_config(const struct rpr_device *d, const struct rpr_ept_config 
 {
     size_t length = c->name ? text_length(c->name, RPR_NAME_MAX + 1) : 0;
 
+    if (d->dead)
+        return -RPR_ENOENT;
     if (!c->ops || !c->ops->rx || (c->name && !length))
         return -RPR_EINVAL;
     if (c->addr != RPR_ADDR_ANY && c->addr >= RPR_ADDR_DYNAMIC)
@@ -519,6 +544,7 @@ static int end(rpr_ept_t ept, bool quiet)
     link = atomic_load_explicit(&e->link, memory_order_relaxed);
     rpr_timer_stop(e->device->node, &e->again);
     e->closing = true;
+    e->was_routed = e->device->kind == RPR_DEVICE_ROUTED;
     e->state = RPR_EPT_CLOSING;
     names_remove(e);
     take_off(e);
@@ -532,7 +558,7 @@ static int end(rpr_ept_t ept, bool quiet)
     e->generation++;
     if (link)
         link_unlock(link);
-    endpoint_set_send(e, link, e->dest, false);
+    endpoint_set_send(e, e->on_control ? link : NULL, e->dest, false);
     if (link)
         link_go_on(link, e);
     receive_drop_kept(e);

@@ -241,7 +241,7 @@ void link_go_on(struct rpr_link *link, struct rpr_endpoint *e)
     rpr_link_ready(link);
 }
 
-static void end_session(struct rpr_link *link, enum doom doom);
+static void end_session(struct rpr_link *link);
 
 static bool poll_messages(struct rpr_link *link, unsigned budget)
 {
@@ -256,7 +256,7 @@ static bool poll_messages(struct rpr_link *link, unsigned budget)
 static void end_doomed(struct rpr_link *link)
 {
     if (link->doom)
-        end_session(link, link->doom);
+        end_session(link);
 }
 
 /* At most what a ring holds: a peer that goes on writing cannot keep us here. */
@@ -265,8 +265,7 @@ void rpr_link_drain(struct rpr_link *link, unsigned limit)
     CHECK_OWNER(link->node);
     if (!link->incarnation || link->node->polling)
         return;
-    (void)poll_messages(link, limit);
-    end_doomed(link);
+    (void)poll_messages(link, limit); /* what callbacks ended waits for the next poll */
 }
 
 /* The turn of a link that has more to do than messages, or cannot be polled. Finds out anew
@@ -321,7 +320,7 @@ static bool outstanding(struct rpr_link *link, const struct rpr_incarnation *i)
 {
     bool some;
 
-    if (link->node->closing)
+    if (link->node->burying)
         return false;
     link_lock(link);
     some = i->n_reserved || i->n_held;
@@ -329,19 +328,10 @@ static bool outstanding(struct rpr_link *link, const struct rpr_incarnation *i)
     return some;
 }
 
-void link_released(struct rpr_link *link, struct rpr_incarnation *incarnation)
-{
-    if (link->incarnation == incarnation)
-        link_touch(link);
-    else
-        link_bury(link->node);
-}
-
-/* Frees the memory of ended connections, and ended links, that nothing is outstanding of. */
-void link_bury(struct rpr_node *node)
+/* Frees the memory of ended connections that nothing is outstanding of. */
+static void bury_incarnations(struct rpr_node *node)
 {
     struct rpr_incarnation **at = &node->zombies;
-    struct rpr_link **grave = &node->graves;
 
     while (*at) {
         struct rpr_incarnation *i = *at;
@@ -354,10 +344,27 @@ void link_bury(struct rpr_node *node)
         i->link->n_zombies--;
         i->destroy(i);
     }
+}
+
+void link_released(struct rpr_link *link, struct rpr_incarnation *incarnation)
+{
+    if (link->incarnation == incarnation)
+        link_touch(link);
+    else
+        bury_incarnations(link->node);
+}
+
+/* A link is only freed here, where none of its callers can be on the stack; one with locks only
+ * with the node, because another thread may just be about to take them. */
+void link_bury(struct rpr_node *node)
+{
+    struct rpr_link **grave = &node->graves;
+
+    bury_incarnations(node);
     while (*grave) {
         struct rpr_link *link = *grave;
 
-        if (link->n_zombies || link->ending || link->active || link->touched) {
+        if (link->n_zombies || link->active || link->touched || (link->lock && !node->burying)) {
             grave = &link->next;
             continue;
         }
@@ -382,7 +389,7 @@ static void retire(struct rpr_link *link)
     link->node->zombies = i;
     node_attention(link->node);
     link->n_zombies++;
-    link_bury(link->node);
+    bury_incarnations(link->node);
 }
 
 /* ---- up ---------------------------------------------------------------------------------------------------- */
@@ -392,7 +399,7 @@ void rpr_link_up(struct rpr_link *link, const struct rpr_session *session)
     struct rpr_incarnation *i = session->incarnation;
 
     CHECK_OWNER(link->node);
-    RPR_ASSERT(!link->incarnation);
+    RPR_ASSERT(!link->incarnation && link->opened);
     i->n_reserved = i->n_held = 0;
     i->link = link;
     link->tx_len = session->tx_len;
@@ -443,15 +450,30 @@ static void forget_queues(struct rpr_link *link)
     }
 }
 
+static void open_carrier(struct rpr_link *link)
+{
+    link->opened = true;
+    link->ops->open(link);
+}
+
+static void close_carrier(struct rpr_link *link)
+{
+    if (!link->opened)
+        return;
+    link->opened = false;
+    link->ops->close(link);
+}
+
 static void retry_fired(struct rpr_timer *timer, uint64_t now_ns)
 {
     struct rpr_link *link = RPR_CONTAINER(timer, struct rpr_link, retry_timer);
 
     (void)now_ns;
-    if (!link->admin_up || link->incarnation)
+    if (!link->admin_up || link->opened)
         return;
     device_set_state(link->device, RPR_DEVICE_CONNECTING, link->reason);
-    link->ops->open(link);
+    if (link->admin_up && !link->opened) /* as observers left it */
+        open_carrier(link);
 }
 
 static void retry_later(struct rpr_link *link)
@@ -483,35 +505,61 @@ static void bury_link(struct rpr_link *link)
     link->next = node->graves;
     node->graves = link;
     node_attention(node);
-    link_bury(node);
+}
+
+/* Tells all endpoints and observers. Callbacks may ask for more than was the matter: the most final
+ * of it is what happens. */
+static enum doom tell_end(struct rpr_link *link)
+{
+    enum doom doom;
+
+    link->n_holds++;
+    device_take_down(link->device, state_after(link->doom), link->reason);
+    do {
+        doom = link->doom;
+        device_set_state(link->device, state_after(doom), link->reason);
+    } while (link->doom != doom);
+    link->n_holds--;
+    link->doom = DOOM_NONE;
+    return doom;
 }
 
 /* Everything that ends a session comes here, outside of `poll`. */
-static void end_session(struct rpr_link *link, enum doom doom)
+static void end_session(struct rpr_link *link)
 {
+    enum doom doom;
+
     link->stopper = NULL;
+    doom = tell_end(link);
     rpr_timer_stop(link->node, &link->wait_timer);
     rpr_timer_stop(link->node, &link->retry_timer);
-    link->ending = true;
-    device_take_down(link->device, state_after(doom), link->reason);
-    link->ending = false;
-    doom = link->doom; /* a callback may have asked for more */
-    link->doom = DOOM_NONE;
     forget_queues(link);
     if (doom != DOOM_LOST)
-        link->ops->close(link);
+        close_carrier(link);
     retire(link);
-    if (doom == DOOM_BROKEN)
-        retry_later(link);
     if (doom == DOOM_REMOVED)
         bury_link(link);
+    else if (link->hurry && !link->opened)
+        rpr_timer_start(link->node, &link->retry_timer, link->node->now_ns);
+    else if (doom == DOOM_BROKEN)
+        retry_later(link);
+    link->hurry = false;
+}
+
+void link_hold(struct rpr_link *link)
+{
+    link->n_holds++;
+}
+
+void link_unhold(struct rpr_link *link)
+{
+    if (--link->n_holds == 0 && link->doom && link->node->polling != link)
+        end_session(link);
 }
 
 static void end_or_wait(struct rpr_link *link, enum doom doom, const char *reason)
 {
     CHECK_OWNER(link->node);
-    if (link->removed && doom != DOOM_REMOVED)
-        return;
     if (doom <= link->doom)
         return; /* something as final waits already */
     text_copy(link->reason, sizeof link->reason, reason);
@@ -520,14 +568,15 @@ static void end_or_wait(struct rpr_link *link, enum doom doom, const char *reaso
         link_attention(link);
         rpr_link_ready(link);
         node_attention(link->node);
-    } else if (!link->ending) {
-        end_session(link, doom);
+    } else if (!link->n_holds) {
+        end_session(link);
     }
 }
 
 void rpr_link_down(struct rpr_link *link, const char *reason)
 {
-    end_or_wait(link, DOOM_LOST, reason);
+    if (link->opened)
+        end_or_wait(link, DOOM_LOST, reason);
 }
 
 void rpr_link_broken(struct rpr_link *link, const char *reason)
@@ -535,6 +584,8 @@ void rpr_link_broken(struct rpr_link *link, const char *reason)
     char line[RPR_REASON_MAX + 48];
     struct text text = text_start(line, sizeof line);
 
+    if (!link->opened)
+        return;
     text_add(&text, "link to ");
     text_add(&text, link->device->name);
     text_add(&text, " broken: ");
@@ -560,6 +611,9 @@ int rpr_device_down(struct rpr_device *device)
     CHECK_OWNER(device->node);
     if (device->kind != RPR_DEVICE_LINK)
         return -RPR_ENOTSUP;
+    if (!link)
+        return -RPR_ENOENT;
+    link->hurry = false;
     if (link->admin_up) {
         link->admin_up = false;
         end_or_wait(link, DOOM_DOWN, "taken down");
@@ -570,24 +624,23 @@ int rpr_device_down(struct rpr_device *device)
 int rpr_device_up(struct rpr_device *device)
 {
     struct rpr_link *link = device->link;
-    bool was_up;
 
     CHECK_OWNER(device->node);
     if (device->kind != RPR_DEVICE_LINK)
         return -RPR_ENOTSUP;
-    was_up = link->admin_up;
+    if (!link)
+        return -RPR_ENOENT;
     link->admin_up = true;
     link->retry_ms = 0;
-    if (link->ending ||
-        link->node->polling == link) { /* from a callback of the end itself: a moment later */
-        rpr_timer_start(device->node, &link->retry_timer, device->node->now_ns);
+    if (link->n_holds || link->doom) { /* the end goes on or waits: right after it */
+        link->hurry = true;
         return 0;
     }
-    if (was_up && !link->retry_timer.active)
+    if (link->opened)
         return 0;
+    text_copy(link->reason, sizeof link->reason, "waits for the peer");
     rpr_timer_stop(device->node, &link->retry_timer);
-    device_set_state(device, RPR_DEVICE_CONNECTING, "waits for the peer");
-    link->ops->open(link);
+    retry_fired(&link->retry_timer, device->node->now_ns);
     return 0;
 }
 
@@ -625,6 +678,7 @@ int rpr_link_register(struct rpr_node *node, struct rpr_link *link, const struct
     link->wait_timer.fire = wait_timer_fired;
     link->retry_timer.fire = retry_fired;
     link->admin_up = true;
+    link_attention(link); /* as long as there is no session, a poll must not go into it */
     if (locked) {
         link->lock = platform->lock_new(platform->ctx);
         if (!link->lock)
@@ -639,8 +693,8 @@ int rpr_link_register(struct rpr_node *node, struct rpr_link *link, const struct
     link->device->link = link;
     link->next = node->links;
     node->links = link;
-    device_set_state(link->device, RPR_DEVICE_CONNECTING, "waits for the peer");
-    ops->open(link);
+    text_copy(link->reason, sizeof link->reason, "waits for the peer");
+    retry_fired(&link->retry_timer, node->now_ns);
     return 0;
 }
 
@@ -651,4 +705,14 @@ void rpr_link_unregister(struct rpr_link *link)
         return;
     link->removed = true;
     end_or_wait(link, DOOM_REMOVED, "removed");
+}
+
+void link_end_all(struct rpr_node *node)
+{
+    struct rpr_link *link;
+
+    while ((link = node->links)) {
+        rpr_link_unregister(link);
+        end_doomed(link); /* the end had waited for the next poll */
+    }
 }

@@ -153,10 +153,15 @@ void rpr_node_close(struct rpr_node *node)
 
     CHECK_OWNER(node);
     RPR_ASSERT(!node->in_poll);
-    while (node->links)
-        rpr_link_unregister(node->links);
+    link_end_all(node);
     while (node->devices)
         device_remove(node->devices);
+    node->closing = true; /* what is held or reserved now can never come back */
+    endpoint_finish_all(node);
+    while (node->dead) {
+        node->dead->n_users = 0;
+        device_free(node->dead);
+    }
     while (node->services)
         rpr_service_close(node->services);
     while (node->active) {
@@ -164,7 +169,7 @@ void rpr_node_close(struct rpr_node *node)
         node->active = node->active->next_active;
     }
     link_flush_touched(node);
-    node->closing = true; /* what is held or reserved now can never come back */
+    node->burying = true;
     link_bury(node);
     RPR_ASSERT(!node->graves && !node->zombies);
     while ((e = node->all_endpoints)) {

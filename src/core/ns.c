@@ -92,7 +92,7 @@ void ns_forget(struct rpr_endpoint *e)
 /* The name on the wire: with the CPU in front on a routed device (WIRE 5.1). */
 static void wire_name(const struct rpr_endpoint *e, char name[ROUTER_NAME_BYTES])
 {
-    if (e->device->kind == RPR_DEVICE_ROUTED)
+    if (e->closing ? e->was_routed : e->device->kind == RPR_DEVICE_ROUTED)
         (void)route_name(name, e->device->name, e->name); /* lengths were checked at open */
     else
         text_copy(name, ROUTER_NAME_BYTES, e->name);

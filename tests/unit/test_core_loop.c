@@ -277,7 +277,7 @@ static void nonsense_is_refused(void **state)
     assert_int_equal(w.n_live, 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ends_meet_and_talk),
@@ -290,5 +290,5 @@ int main(void)
         cmocka_unit_test(power_is_told),
         cmocka_unit_test(nonsense_is_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, argc, argv);
 }
