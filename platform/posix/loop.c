@@ -26,12 +26,13 @@
 #include "posix/bell.h"
 #include "posix/platform.h"
 
-#define N_EVENTS        64
-#define N_HOT           4u
-#define DEFAULT_SPIN_US 20u             /* ARCHITECTURE 4 */
-#define LOOK_EVERY_NS   UINT64_C(20000) /* at descriptors, while there is no reason to sleep */
-#define MAX_ROUNDS      64u             /* of loop_settle() */
-#define NEVER           UINT64_MAX
+#define N_EVENTS          64
+#define N_HOT             4u
+#define DEFAULT_SPIN_US   20u             /* ARCHITECTURE 4 */
+#define LOOK_EVERY_NS     UINT64_C(20000) /* at descriptors, while there is no reason to sleep */
+#define MAX_ROUNDS        64u             /* of loop_settle() */
+#define LOOK_AT_CPU_TURNS 32u             /* the CPU is a hint, and rarely another */
+#define NEVER             UINT64_MAX
 
 struct rpr_loop {
     struct posix_platform posix;
@@ -52,7 +53,8 @@ struct rpr_loop {
     bool locked;   /* struct rpr_loop_config */
     int old_slack;
 
-    int cpu; /* that the hot peers were told */
+    int cpu; /* that the hot peers are told */
+    unsigned n_turns;
     struct loop_peer *hot[N_HOT];
     unsigned n_hot;
 
@@ -138,7 +140,7 @@ int rpr_loop_open(struct rpr_loop **result, const struct rpr_loop_config *config
 
     if (!loop)
         return -RPR_ENOMEM;
-    loop->cpu = -1;
+    loop->cpu = sched_getcpu();
     loop->locked = config->locked;
     loop->spin_ns = spin_us == UINT32_MAX ? 0 : spin_us * UINT64_C(1000);
     posix_platform_init(&loop->posix);
@@ -277,6 +279,16 @@ static void tell_cpu(struct rpr_loop *loop, int cpu)
         rpr_vring_own_cpu(loop->hot[i]->link, cpu);
 }
 
+static void look_at_cpu(struct rpr_loop *loop)
+{
+    int cpu = sched_getcpu();
+
+    if (cpu == loop->cpu)
+        return;
+    loop->cpu = cpu;
+    tell_cpu(loop, cpu);
+}
+
 static void cool(struct rpr_loop *loop, unsigned index)
 {
     loop->hot[index]->hot = false;
@@ -286,6 +298,8 @@ static void cool(struct rpr_loop *loop, unsigned index)
 
 void loop_peer_heard(struct rpr_loop *loop, struct loop_peer *peer)
 {
+    int cpu = rpr_vring_peer_cpu(peer->link);
+
     if (RPR_UNLIKELY(!peer->hot)) {
         if (loop->n_hot == N_HOT) {
             rpr_vring_own_cpu(loop->hot[0]->link, -1);
@@ -294,6 +308,9 @@ void loop_peer_heard(struct rpr_loop *loop, struct loop_peer *peer)
         loop->hot[loop->n_hot++] = peer;
         peer->hot = true;
     }
+    if (cpu >= 0)
+        peer->cpu = cpu + 1;
+    atomic_store_explicit(&peer->rung, false, memory_order_relaxed);
     rpr_vring_own_cpu(peer->link, loop->cpu);
 }
 
@@ -308,13 +325,27 @@ void loop_peer_forget(struct rpr_loop *loop, struct loop_peer *peer)
         }
 }
 
-static bool peer_runs_elsewhere(const struct rpr_loop *loop)
+/* The CPU on which a peer runs, or will in a moment because it was rung; -1: it sleeps. */
+static int cpu_of(struct loop_peer *peer)
+{
+    int cpu;
+
+    if (!peer->link->active)
+        return -1; /* it would ring */
+    cpu = rpr_vring_peer_cpu(peer->link);
+    if (cpu >= 0)
+        peer->cpu = cpu + 1;
+    else if (atomic_load_explicit(&peer->rung, memory_order_relaxed))
+        cpu = peer->cpu - 1;
+    return cpu;
+}
+
+static bool peer_runs_elsewhere(struct rpr_loop *loop)
 {
     unsigned i;
 
     for (i = 0; i < loop->n_hot; i++) {
-        const struct rpr_link *link = loop->hot[i]->link;
-        int cpu = link->active ? rpr_vring_peer_cpu(link) : -1; /* others ring */
+        int cpu = cpu_of(loop->hot[i]);
 
         if (cpu >= 0 && cpu != loop->cpu)
             return true;
@@ -359,16 +390,12 @@ static int sleep_at_most(struct rpr_loop *loop, int timeout_ms)
 
 static void read_clocks(struct rpr_loop *loop)
 {
-    int cpu = sched_getcpu();
-
     loop->now_ns = loop_clock_ns();
     if (loop->looked)
         loop->looked_ns = loop->now_ns;
     loop->looked = false;
-    if (RPR_UNLIKELY(cpu != loop->cpu)) {
-        loop->cpu = cpu;
-        tell_cpu(loop, cpu);
-    }
+    if (loop->spinning || ++loop->n_turns % LOOK_AT_CPU_TURNS == 0)
+        look_at_cpu(loop);
 }
 
 /* While spinning, a round that delivers at most one message tells whether any came at all. */

@@ -7,10 +7,12 @@
 
 #include <rpr/posix.h>
 
-/* The other end of one session over shared memory, as far as spinning goes. */
+/* The other end of one session over shared memory, as far as spinning goes. Zeroed before use. */
 struct loop_peer {
     struct rpr_link *link;
-    bool hot; /* among those the loop watches before it sleeps */
+    int cpu;           /* where it ran when it was heard of last, + 1; 0: not known */
+    _Atomic bool rung; /* since it was heard of last: it will run soon. Any thread */
+    bool hot;          /* among those the loop watches before it sleeps */
 };
 
 /* The peer is there: it came up, or rang. The last few of them are told on which CPU this loop

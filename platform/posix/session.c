@@ -82,17 +82,19 @@ bool session_peer_closed(const struct session *s)
 
 static void ring_eventfd(void *ctx, bool to_tx_ring)
 {
-    const struct session *s = ctx;
+    struct session *s = ctx;
 
     (void)to_tx_ring;
+    atomic_store_explicit(&s->peer.rung, true, memory_order_relaxed);
     bell_ring_eventfd(s->peer_bell);
 }
 
 static void ring_socket(void *ctx, bool to_tx_ring)
 {
-    const struct session *s = ctx;
+    struct session *s = ctx;
 
     (void)to_tx_ring;
+    atomic_store_explicit(&s->peer.rung, true, memory_order_relaxed);
     bell_ring_socket(s->socket.fd);
 }
 
