@@ -242,16 +242,16 @@ static inline void wire_op_flush(struct rpr_link *link)
     w->n_flushed = w->n_out;
 }
 
-static inline int wire_op_send(struct rpr_link *link, const void *data, size_t len, uint64_t header,
-                               unsigned flags, struct rpr_endpoint *sender)
+static inline int wire_op_send(struct rpr_endpoint *sender, uint64_t header, const void *data,
+                               size_t len, unsigned flags, struct rpr_link *link)
 {
     struct rpr_slot slot;
 
     if (wire_op_reserve(link, &slot, (flags & RPR_SEND_CONTROL) != 0))
-        return rpr_link_full(link, sender, flags, 0);
+        return rpr_link_full(link, sender, 0);
     if (slot.size < RPMSG_HEADER_BYTES + len) {
         wire_op_cancel(link, slot.id);
-        return rpr_link_full(link, sender, flags, slot.size);
+        return rpr_link_full(link, sender, slot.size);
     }
     header_put(slot.msg, (uint32_t)header, (uint32_t)(header >> 32), (uint16_t)len);
     memcpy(slot.msg + RPMSG_HEADER_BYTES, data, len);

@@ -90,9 +90,9 @@ struct rpr_link_ops {
     /* Reserve, fill with a copy, commit and, unless RPR_MORE, flush, in one: the path of
      * rpr_send(), where each instruction counts. `header` is the first half of the RPMsg header,
      * src | dst << 32; `sender` is for rpr_link_full(), whose result is returned where there is
-     * no buffer. */
-    int (*send)(struct rpr_link *link, const void *data, size_t len, uint64_t header,
-                unsigned flags, struct rpr_endpoint *sender);
+     * no buffer. The order is that of rpr_send(): what it was given stays in its registers. */
+    int (*send)(struct rpr_endpoint *sender, uint64_t header, const void *data, size_t len,
+                unsigned flags, struct rpr_link *link);
     void (*commit)(struct rpr_link *link, uint32_t id, uint32_t len); /* queue it; see flush */
     void (*cancel)(struct rpr_link *link, uint32_t id);
     void (*flush)(struct rpr_link *link); /* publish what was committed; one doorbell if needed */
@@ -106,7 +106,7 @@ struct rpr_link_ops {
     void (*release)(struct rpr_link *link, uint32_t id); /* a held buffer goes back */
 
     /* Ask the peer for doorbells (for returned transmit buffers too if `want_writable`), then look
-     * again: true if there is nothing to do. */
+     * again: true if there is nothing to do. Not armed any more if false. */
     bool (*arm)(struct rpr_link *link, bool want_writable);
     void (*disarm)(struct rpr_link *link); /* no doorbells: we are looking anyway */
 
@@ -201,8 +201,7 @@ enum rpr_link_rx_result rpr_link_rx(struct rpr_link *link, uint8_t *msg, uint32_
 
 /* From `send`: there is no buffer (size 0), or the one there is takes `size` bytes only and was not
  * used. Returns what `send` has to return. */
-int rpr_link_full(struct rpr_link *link, struct rpr_endpoint *sender, unsigned flags,
-                  uint32_t size);
+int rpr_link_full(struct rpr_link *link, struct rpr_endpoint *sender, uint32_t size);
 
 /* There may be something to do (a doorbell): the next poll looks at the link. */
 void rpr_link_ready(struct rpr_link *link);

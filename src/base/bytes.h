@@ -43,10 +43,24 @@ static inline uint64_t get_le64(const void *at)
     return BYTES_LE64(value);
 }
 
-/* Memory that a peer may change at any moment: read exactly once, 4-byte aligned. */
+/* Memory that a peer may change at any moment: read exactly once, aligned to its size or, 64 bits,
+ * to 4 bytes only (real layouts put rings at 4 mod 8): there a CPU that cannot do it in one load does
+ * it in two, so that a value may be torn, but never read twice. */
+typedef uint64_t bytes_word64 __attribute__((aligned(4), may_alias));
+
+static inline uint16_t get_once_le16(const void *at)
+{
+    return BYTES_LE16(*(const volatile uint16_t *)at);
+}
+
 static inline uint32_t get_once_le32(const void *at)
 {
     return BYTES_LE32(*(const volatile uint32_t *)at);
+}
+
+static inline uint64_t get_once_le64(const void *at)
+{
+    return BYTES_LE64(*(const volatile bytes_word64 *)at);
 }
 
 static inline void put_le16(void *at, uint16_t value)
@@ -65,6 +79,22 @@ static inline void put_le64(void *at, uint64_t value)
 {
     value = BYTES_LE64(value);
     memcpy(at, &value, sizeof(value));
+}
+
+/* memcpy() that makes no call, for the lengths most messages have: who calls nothing has no
+ * registers to save. The first and the last part overlap in the middle. */
+#define BYTES_SHORT_MIN 16u
+#define BYTES_SHORT_MAX 64u
+
+static inline void bytes_copy_short(uint8_t *to, const uint8_t *from, size_t len)
+{
+    if (len >= 32) {
+        memcpy(to, from, 32);
+        memcpy(to + len - 32, from + len - 32, 32);
+    } else {
+        memcpy(to, from, 16);
+        memcpy(to + len - 16, from + len - 16, 16);
+    }
 }
 
 #endif

@@ -15,6 +15,12 @@
 #define RPR_ASSERT(condition) ((void)0)
 #endif
 
+/* For the few functions whose constant arguments make the code that is wanted. */
+#define RPR_INLINE static inline __attribute__((always_inline))
+
+/* For what the usual way does not need: it would cost saved registers there. */
+#define RPR_COLD __attribute__((noinline, cold))
+
 #define RPR_LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define RPR_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 

@@ -38,7 +38,7 @@ static int grow(struct rpr_node *node, struct address_table *table)
         table->seed = node->platform->random ? node->platform->random(node->platform->ctx) : 0;
     }
     for (uint32_t i = table->n_slots; i < n; i++) {
-        slots[i].generation = (table->seed + i) % GENERATIONS;
+        slots[i].addr = (table->seed + i) % GENERATIONS << ADDRESS_SLOT_BITS;
         slots[i].next_free = i + 1;
     }
     table->first_free = table->n_slots;
@@ -66,7 +66,7 @@ int address_assign(struct rpr_node *node, struct address_table *table, struct rp
                    uint32_t wanted, uint32_t *addr)
 {
     struct address_slot *slot;
-    uint32_t index;
+    uint32_t index, generation;
     int error;
 
     if (wanted != RPMSG_ADDR_ANY) {
@@ -81,9 +81,10 @@ int address_assign(struct rpr_node *node, struct address_table *table, struct rp
     index = table->first_free;
     slot = &table->slots[index];
     table->first_free = slot->next_free;
-    slot->generation = (slot->generation + 1) % GENERATIONS;
+    generation = ((slot->addr >> ADDRESS_SLOT_BITS) + 1) % GENERATIONS;
+    slot->addr = (generation << ADDRESS_SLOT_BITS) | (index + RPMSG_ADDR_DYNAMIC);
     slot->endpoint = e;
-    *addr = (slot->generation << ADDRESS_SLOT_BITS) | (index + RPMSG_ADDR_DYNAMIC);
+    *addr = slot->addr;
     return 0;
 }
 
@@ -98,6 +99,7 @@ void address_free(struct address_table *table, uint32_t addr)
     }
     RPR_ASSERT(index < table->n_slots && table->slots[index].endpoint);
     table->slots[index].endpoint = NULL;
+    table->slots[index].addr &= ~ADDRESS_SLOT_MASK;
     table->slots[index].next_free = table->first_free;
     table->first_free = index;
 }

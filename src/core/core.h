@@ -44,8 +44,24 @@ void address_free(struct address_table *table, uint32_t addr);
 struct rpr_endpoint *address_find_special(const struct address_table *table, uint32_t addr);
 void address_fini(struct rpr_node *node, struct address_table *table);
 
-/* The endpoint with exactly that address, or NULL. The hot path: one lookup, all 32 bits. */
-static inline struct rpr_endpoint *address_find(const struct address_table *table, uint32_t addr);
+/* The slot with exactly that dynamic address, in use; NULL: none. The hot path: one lookup, all 32
+ * bits. */
+static inline struct address_slot *address_slot(const struct address_table *table, uint32_t addr)
+{
+    uint32_t index = (addr & ADDRESS_SLOT_MASK) - RPMSG_ADDR_DYNAMIC;
+
+    return RPR_LIKELY(index < table->n_slots) && RPR_LIKELY(table->slots[index].addr == addr)
+               ? &table->slots[index]
+               : NULL;
+}
+
+/* The endpoint with exactly that address, or NULL. */
+static inline struct rpr_endpoint *address_find(const struct address_table *table, uint32_t addr)
+{
+    const struct address_slot *slot = address_slot(table, addr);
+
+    return slot ? slot->endpoint : address_find_special(table, addr);
+}
 
 /* ---- kept messages: slots.c -------------------------------------------------------------------- */
 
@@ -92,14 +108,16 @@ struct rpr_endpoint {
     uint32_t rx_grant_at; /* n_rx at which credit is granted next */
     uint32_t n_calls;     /* callbacks that run now */
     uint32_t n_kept;      /* messages in kept_first.. */
+    bool receptive;       /* bound, and nothing kept that comes first */
 
     /* Send part: written by the owner under the lock of `link`, read by senders under it. */
     _Atomic(struct rpr_link *) link; /* NULL: not up */
-    struct rpr_link *quick; /* `link`, if it has no lock and the endpoint is bound; else NULL */
-    uint32_t generation;    /* of the handle; moves on at close */
-    uint32_t tx_len;        /* longest payload */
-    uint32_t send_flags;    /* RPR_SEND_CONTROL or 0 */
-    uint64_t n_tx;          /* messages sent */
+    struct rpr_link *quick;          /* `link`, if it has no lock and the endpoint is bound */
+    uint32_t quick_generation;   /* `generation`, if `quick` is set; else 0, which no handle has */
+    uint32_t generation;         /* of the handle; moves on at close */
+    uint32_t tx_len;             /* longest payload */
+    uint32_t send_flags;         /* RPR_SEND_CONTROL or 0 */
+    uint64_t n_tx;               /* messages sent */
     uint32_t tx_start, tx_limit; /* n_tx when it was bound, and how far it may go */
     bool sendable;               /* bound, not closing */
     bool tx_limited;             /* tx_limit is the peer's word */
@@ -137,13 +155,9 @@ struct rpr_endpoint {
     char name[RPR_NAME_MAX + 1];
 };
 
-static inline struct rpr_endpoint *address_find(const struct address_table *table, uint32_t addr)
+static inline bool endpoint_is_receptive(const struct rpr_endpoint *e)
 {
-    uint32_t index = (addr & ADDRESS_SLOT_MASK) - RPMSG_ADDR_DYNAMIC;
-
-    if (RPR_LIKELY(index < table->n_slots) && RPR_LIKELY(table->slots[index].addr == addr))
-        return table->slots[index].endpoint;
-    return address_find_special(table, addr);
+    return e->dest != RPMSG_ADDR_ANY && !e->n_kept;
 }
 
 static inline rpr_ept_t endpoint_handle(struct rpr_endpoint *e)

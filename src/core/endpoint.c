@@ -98,6 +98,13 @@ struct rpr_endpoint *endpoint_by_name(struct rpr_device *device, const char *nam
 
 /* ---- the object's memory ------------------------------------------------------------------- */
 
+/* The handles of now are stale. 0 is left out: see quick_generation. */
+static void next_generation(struct rpr_endpoint *e)
+{
+    if (++e->generation == 0)
+        e->generation = 1;
+}
+
 static struct rpr_endpoint *object_new(struct rpr_node *node)
 {
     struct rpr_endpoint *e = node->free_endpoints;
@@ -232,9 +239,11 @@ void endpoint_set_send(struct rpr_endpoint *e, struct rpr_link *link, uint32_t d
     if (!sendable)
         e->wait_credit = false;
     e->dest = dest;
+    e->receptive = endpoint_is_receptive(e);
     e->sendable = sendable;
     e->tx_len = e->device->tx_len;
     e->quick = sendable && link && !link->lock ? link : NULL;
+    e->quick_generation = e->quick ? e->generation : 0;
     atomic_store_explicit(&e->link, link, memory_order_release);
     if (locked)
         link_unlock(locked);
@@ -512,7 +521,7 @@ int rpr_ept_open(struct rpr_device *device, const struct rpr_ept_config *config,
         take_off(e);
         device->n_endpoints--;
         slots_unpromise(node, e->base_window);
-        e->generation++;
+        next_generation(e);
         object_put(e);
         *ept = (rpr_ept_t){0};
     }
@@ -555,7 +564,7 @@ static int end(rpr_ept_t ept, bool quiet)
     credit_stop(e);
     if (link)
         link_lock(link);
-    e->generation++;
+    next_generation(e);
     if (link)
         link_unlock(link);
     endpoint_set_send(e, e->on_control ? link : NULL, e->dest, false);

@@ -302,16 +302,16 @@ static void flush(struct rpr_link *link)
         ring(end->cable, peer->index);
 }
 
-static int send(struct rpr_link *link, const void *data, size_t len, uint64_t header,
-                unsigned flags, struct rpr_endpoint *sender)
+static int send(struct rpr_endpoint *sender, uint64_t header, const void *data, size_t len,
+                unsigned flags, struct rpr_link *link)
 {
     struct rpr_slot slot;
 
     if (reserve(link, &slot, (flags & RPR_SEND_CONTROL) != 0))
-        return rpr_link_full(link, sender, flags, 0);
+        return rpr_link_full(link, sender, 0);
     if (len > slot.size - RPMSG_HEADER_BYTES) {
         cancel(link, slot.id);
-        return rpr_link_full(link, sender, flags, slot.size);
+        return rpr_link_full(link, sender, slot.size);
     }
     header_put(slot.msg, (uint32_t)header, (uint32_t)(header >> 32), (uint16_t)len);
     memcpy(slot.msg + RPMSG_HEADER_BYTES, data, len);

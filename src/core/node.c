@@ -306,23 +306,14 @@ static __attribute__((noinline)) void attend(struct rpr_node *node)
     link_bury(node);
 }
 
-/* Links may become active while we go: they are put in front and have their turn next time. What
- * is not just messages is dealt with out of line (link_attend()): this is the path of each poll. */
-uint64_t rpr_node_poll(struct rpr_node *node, uint64_t now_ns, unsigned budget)
+/* One turn of each active link. Links may become active while we go: they are put in front and have
+ * their turn next time. What is not just messages is dealt with out of line (link_attend()): this is
+ * the path of each poll. */
+static inline uint64_t poll_links(struct rpr_node *node, unsigned budget)
 {
     struct rpr_link *link;
     bool more = false;
 
-    CHECK_OWNER(node);
-    RPR_ASSERT(!node->in_poll);
-    node->now_ns = now_ns;
-    node->in_poll = true;
-    if (RPR_UNLIKELY(atomic_load_explicit(&node->attention, memory_order_relaxed)))
-        attend(node);
-    if (RPR_UNLIKELY(node->next_ns <= now_ns))
-        fire_due(node);
-    if (!budget)
-        budget = DEFAULT_BUDGET;
     for (link = node->active; link; link = link->next_active) {
         if (RPR_UNLIKELY(atomic_load_explicit(&link->attention, memory_order_relaxed))) {
             more |= link_attend(link, budget);
@@ -338,6 +329,28 @@ uint64_t rpr_node_poll(struct rpr_node *node, uint64_t now_ns, unsigned budget)
     if (more || atomic_load_explicit(&node->attention, memory_order_relaxed))
         return RPR_POLL_MORE;
     return node->next_ns;
+}
+
+static __attribute__((noinline)) uint64_t poll_more(struct rpr_node *node, unsigned budget)
+{
+    if (atomic_load_explicit(&node->attention, memory_order_relaxed))
+        attend(node);
+    fire_due(node);
+    return poll_links(node, budget);
+}
+
+uint64_t rpr_node_poll(struct rpr_node *node, uint64_t now_ns, unsigned budget)
+{
+    CHECK_OWNER(node);
+    RPR_ASSERT(!node->in_poll);
+    node->now_ns = now_ns;
+    node->in_poll = true;
+    if (!budget)
+        budget = DEFAULT_BUDGET;
+    if (RPR_UNLIKELY(atomic_load_explicit(&node->attention, memory_order_relaxed)) ||
+        RPR_UNLIKELY(node->next_ns <= now_ns))
+        return poll_more(node, budget);
+    return poll_links(node, budget);
 }
 
 /* ---- events --------------------------------------------------------------------------------------------- */

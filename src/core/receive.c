@@ -48,6 +48,7 @@ static struct slot *take_first(struct rpr_endpoint *e)
     if (!e->kept_first)
         e->kept_last = NULL;
     e->n_kept--;
+    e->receptive = endpoint_is_receptive(e);
     return slot;
 }
 
@@ -106,6 +107,7 @@ static enum rpr_link_rx_result keep(struct rpr_link *link, struct rpr_endpoint *
         e->kept_first = slot;
     e->kept_last = slot;
     e->n_kept++;
+    e->receptive = false;
     e->n_slots++;
     e->device->counters.parked++;
     return RPR_LINK_RX_DONE;
@@ -188,35 +190,42 @@ static enum rpr_link_rx_result result_of(struct rpr_link *link, struct rpr_endpo
     return keep(link, e, msg);
 }
 
-/* Out of line: the usual message needs no registers saved for it. */
-static __attribute__((noinline)) enum rpr_link_rx_result deliver_rest(struct rpr_link *link,
-                                                                      struct rpr_endpoint *e,
-                                                                      const struct rpr_msg *msg,
+/* The callback did something else than deal with the message. */
+static __attribute__((noinline)) enum rpr_link_rx_result deliver_rest(struct rpr_msg msg,
                                                                       enum rpr_rx_result result)
 {
+    const struct rpr_incarnation *incarnation = msg.incarnation;
+    struct rpr_endpoint *e = msg.endpoint;
     enum rpr_link_rx_result end = RPR_LINK_RX_DONE;
 
     if (result == RPR_DONE)
         credit_consumed(e);
     else
-        end = result_of(link, e, msg, result);
+        end = result_of(incarnation->link, e, &msg, result);
     endpoint_leave(e);
     return end;
 }
 
-static inline enum rpr_link_rx_result deliver(struct rpr_link *link, struct rpr_endpoint *e,
-                                              const struct rpr_msg *msg)
+static __attribute__((noinline)) enum rpr_link_rx_result grant(struct rpr_endpoint *e)
+{
+    credit_due(e);
+    return RPR_LINK_RX_DONE;
+}
+
+/* To the callback, on the path of each message: nothing but the message lives on across the call,
+ * so that no register has to be saved. */
+RPR_INLINE enum rpr_link_rx_result deliver(struct rpr_endpoint *e, const struct rpr_msg *msg)
 {
     enum rpr_rx_result result;
 
-    if (RPR_UNLIKELY(e->n_kept))
-        return keep(link, e, msg); /* behind those that came first */
     e->n_calls++;
     result = e->ops->rx(e->ctx, endpoint_handle(e), msg);
-    if (RPR_UNLIKELY(result != RPR_DONE || e->closing))
-        return deliver_rest(link, e, msg, result);
+    e = msg->endpoint;
+    if (RPR_UNLIKELY(((unsigned)result | e->closing) != RPR_DONE))
+        return deliver_rest(*msg, result);
     e->n_calls--;
-    credit_consumed(e);
+    if (RPR_UNLIKELY((uint32_t)++e->n_rx == e->rx_grant_at))
+        return grant(e);
     return RPR_LINK_RX_DONE;
 }
 
@@ -235,7 +244,8 @@ static __attribute__((noinline)) enum rpr_link_rx_result special(struct rpr_link
             if (!endpoint_get(ept))
                 return RPR_LINK_RX_DONE;
         }
-        return deliver(link, e, msg);
+        return e->n_kept ? keep(link, e, msg) /* behind those that came first */
+                         : deliver(e, msg);
     }
     if (dst == RPMSG_ADDR_NS)
         ns_receive(link, msg->data, msg->len);
@@ -246,35 +256,58 @@ static __attribute__((noinline)) enum rpr_link_rx_result special(struct rpr_link
     return RPR_LINK_RX_DONE;
 }
 
-static __attribute__((noinline)) enum rpr_link_rx_result bad_length(struct rpr_link *link)
+static enum rpr_link_rx_result bad_length(struct rpr_link *link)
 {
-    if (link->doom)
-        return RPR_LINK_RX_STOP;
     link->device->counters.errors++;
     if (link->ops->strict)
         rpr_link_broken(link, "a message's length is over its buffer");
     return RPR_LINK_RX_DONE;
 }
 
-enum rpr_link_rx_result rpr_link_rx(struct rpr_link *link, uint8_t *msg, uint32_t size, uint32_t id)
+/* Any message; looks at it anew. */
+static __attribute__((noinline)) enum rpr_link_rx_result receive_any(struct rpr_link *link,
+                                                                     const uint8_t *msg,
+                                                                     uint32_t size, uint32_t id)
 {
-    uint32_t len = get_once_le32(msg + 12) & 0xffffu;
+    uint32_t len = get_once_le16(msg + 12);
     uint32_t dst = get_once_le32(msg + 4);
     struct rpr_endpoint *e = address_find(&link->device->addresses, dst);
+    struct rpr_msg m = {.data = msg + RPR_HEADER_BYTES,
+                        .len = len,
+                        .src = get_once_le32(msg),
+                        .id = id,
+                        .incarnation = link->incarnation,
+                        .endpoint = e};
+
+    if (link->doom) /* a callback ended the session: nothing more is delivered */
+        return RPR_LINK_RX_STOP;
+    if (len + RPR_HEADER_BYTES > size)
+        return bad_length(link);
+    return special(link, e, &m, dst);
+}
+
+/* The usual message, for a bound endpoint that has none kept. */
+enum rpr_link_rx_result rpr_link_rx(struct rpr_link *link, uint8_t *msg, uint32_t size, uint32_t id)
+{
+    uint32_t len = get_once_le16(msg + 12);
+    const struct address_slot *slot =
+        address_slot(&link->device->addresses, get_once_le32(msg + 4));
+    struct rpr_endpoint *e;
     struct rpr_msg m;
 
-    /* A callback may have ended the session: then nothing more is delivered. */
-    if (RPR_UNLIKELY((size_t)len + RPR_HEADER_BYTES > size) || RPR_UNLIKELY(link->doom))
-        return bad_length(link);
+    if (RPR_UNLIKELY(!slot) || RPR_UNLIKELY(len + RPR_HEADER_BYTES > size) ||
+        RPR_UNLIKELY(link->doom))
+        return receive_any(link, msg, size, id);
+    e = slot->endpoint;
+    if (RPR_UNLIKELY(!e->receptive))
+        return receive_any(link, msg, size, id);
     m.data = msg + RPR_HEADER_BYTES;
     m.len = len;
     m.src = get_once_le32(msg);
     m.id = id;
     m.incarnation = link->incarnation;
     m.endpoint = e;
-    if (RPR_UNLIKELY(!e || e->dest == RPMSG_ADDR_ANY))
-        return special(link, e, &m, dst);
-    return deliver(link, e, &m);
+    return deliver(e, &m);
 }
 
 void rpr_release(struct rpr_msg *msg)

@@ -203,12 +203,12 @@ static __attribute__((noinline)) int send_slowly(rpr_ept_t ept, const void *data
 }
 
 /* From a callback: the doorbell waits for the end of the poll. */
-static __attribute__((noinline)) int send_in_poll(struct rpr_link *link, const void *data,
-                                                  size_t len, uint64_t header,
-                                                  struct rpr_endpoint *e)
+static __attribute__((noinline)) int send_in_poll(struct rpr_endpoint *e, uint64_t header,
+                                                  const void *data, size_t len,
+                                                  struct rpr_link *link)
 {
     link_touch(link);
-    return link->ops->send(link, data, len, header, RPR_MORE | e->send_flags, e);
+    return link->ops->send(e, header, data, len, RPR_MORE | e->send_flags, link);
 }
 
 /* `quick` says that this endpoint is bound, on a link without locks: all that may still be in the
@@ -223,19 +223,18 @@ int rpr_send(rpr_ept_t ept, const void *data, size_t len, unsigned flags)
     if (RPR_UNLIKELY(!e))
         return -RPR_ESTALE;
     link = e->quick;
-    if (RPR_UNLIKELY(!link || e->generation != ept.generation || len > e->tx_len ||
-                     !credit_left(e) || control_waits(link)))
+    if (RPR_UNLIKELY(e->quick_generation != ept.generation) || RPR_UNLIKELY(len > e->tx_len) ||
+        RPR_UNLIKELY(!credit_left(e)) || RPR_UNLIKELY(control_waits(link)))
         return send_slowly(ept, data, len, flags);
     e->n_tx++;
     header = (uint64_t)e->dest << 32 | e->addr;
     if (link->node->in_poll)
-        return send_in_poll(link, data, len, header, e);
-    return link->ops->send(link, data, len, header, flags | e->send_flags, e);
+        return send_in_poll(e, header, data, len, link);
+    return link->ops->send(e, header, data, len, flags | e->send_flags, link);
 }
 
-int rpr_link_full(struct rpr_link *link, struct rpr_endpoint *sender, unsigned flags, uint32_t size)
+int rpr_link_full(struct rpr_link *link, struct rpr_endpoint *sender, uint32_t size)
 {
-    (void)flags;
     sender->n_tx--;
     if (size)
         return -RPR_EMSGSIZE;

@@ -37,7 +37,9 @@ enum { RING_TO_DRIVER = 0, RING_TO_DEVICE = 1 };
 
 struct ring_buffer {
     uint8_t *at;
+    uint64_t desc[2]; /* device: the descriptor that `at` and `size` were made from */
     uint32_t size;
+    uint16_t id;
     bool ours; /* this side owns it; private, whatever the rings say */
 };
 
@@ -45,10 +47,10 @@ struct ring {
     uint8_t *give;        /* the half we write: flags, idx, entries */
     const uint8_t *take;  /* the half the peer writes */
     uint32_t mask;        /* num - 1 */
-    uint16_t given;       /* free-running, entries written */
-    uint16_t published;   /* free-running, what the peer has been told */
-    uint16_t taken;       /* free-running, entries read */
-    uint16_t outstanding; /* given - taken + outstanding: buffers that the peer has */
+    uint32_t given;       /* free-running, entries written; the wire has the low 16 bits of it */
+    uint32_t published;   /* free-running, what the peer has been told */
+    uint32_t taken;       /* free-running, entries read */
+    uint32_t outstanding; /* given - taken + outstanding: buffers that the peer has */
     struct ring_buffer *buffers;
     const uint8_t *desc;
     uint8_t *region; /* for descriptors, device side */
@@ -83,7 +85,7 @@ static inline void ring_write32(uint8_t *at, uint32_t value)
 /* How many buffers the peer has. */
 static inline uint32_t ring_outstanding(const struct ring *r)
 {
-    return (uint16_t)(r->given - r->taken + r->outstanding);
+    return r->given - r->taken + r->outstanding;
 }
 
 /* How many entries the peer has published that we have not taken; more than the buffers it has:
@@ -100,101 +102,133 @@ static inline int ring_pending(const struct ring *r)
     return (int)n;
 }
 
-/* What a device finds in a descriptor. NULL: fine. */
-static inline const char *ring_read_desc(struct ring *r, uint32_t id, struct ring_buffer *b)
+/* What a device finds in a descriptor, {addr; len, flags << 32}. NULL: fine. */
+static RPR_COLD const char *ring_check_desc(const struct ring *r, uint64_t addr, uint64_t rest,
+                                            struct ring_buffer *b)
 {
-    const uint8_t *d = r->desc + (size_t)id * RING_DESC_BYTES;
-    uint64_t addr, offset;
-    uint32_t len, flags;
+    uint64_t offset = addr - r->region_da;
+    uint32_t len = (uint32_t)rest;
 
-    rpr_cache_invalidate(d, RING_DESC_BYTES);
-    addr = ring_read32(d) | (uint64_t)ring_read32(d + 4) << 32;
-    len = ring_read32(d + 8);
-    flags = ring_read16(d + 12);
-    offset = addr - r->region_da;
-    if (RPR_UNLIKELY(offset > r->region_bytes || len > r->region_bytes - offset))
+    if (offset > r->region_bytes || len > r->region_bytes - offset)
         return "a descriptor points outside the shared region";
-    if (RPR_UNLIKELY(len < RPR_HEADER_BYTES))
+    if (len < RPR_HEADER_BYTES)
         return "a descriptor is too short for a header";
-    if (RPR_UNLIKELY(flags & (RING_DESC_NEXT | RING_DESC_INDIRECT)))
+    if (rest >> 32 & (RING_DESC_NEXT | RING_DESC_INDIRECT))
         return "a chained descriptor";
     b->at = r->region + offset;
     b->size = len;
+    b->desc[0] = addr;
+    b->desc[1] = rest;
     return NULL;
 }
 
-/* Takes the next entry, of those that ring_pending() counted: its id in *id, the bytes it says are
- * there in *size. NULL, or what was wrong. */
-static inline const char *ring_take(struct ring *r, bool driver, uint32_t *id, uint32_t *size)
+/* A descriptor that reads as it did when it was checked is the one that was checked. */
+RPR_INLINE const char *ring_read_desc(const struct ring *r, uint32_t id, struct ring_buffer *b)
 {
-    uint32_t taken = r->taken;
+    const uint8_t *d = r->desc + (size_t)id * RING_DESC_BYTES;
+    uint64_t addr, rest;
+
+    rpr_cache_invalidate(d, RING_DESC_BYTES);
+    addr = get_once_le64(d);
+    rest = get_once_le64(d + 8);
+    if (RPR_LIKELY(addr == b->desc[0]) && RPR_LIKELY(rest == b->desc[1]))
+        return NULL;
+    return ring_check_desc(r, addr, rest, b);
+}
+
+/* Where a device's checking of descriptors starts from: as if all had been these harmless ones. */
+static inline void ring_first_descs(struct ring *r)
+{
+    for (uint32_t id = 0; id <= r->mask; id++)
+        r->buffers[id] = (struct ring_buffer){.at = r->region,
+                                              .desc = {r->region_da, RPR_HEADER_BYTES},
+                                              .size = RPR_HEADER_BYTES,
+                                              .id = (uint16_t)id};
+}
+
+/* Reads entry number `taken`, one of those that ring_pending() counted: the buffer in *buffer, the
+ * bytes that the peer says are there in *size. NULL, or what was wrong. The entry is taken, and the
+ * buffer ours, when the caller says so. */
+RPR_INLINE const char *ring_look(const struct ring *r, bool driver, uint32_t taken,
+                                 struct ring_buffer **buffer, uint32_t *size)
+{
     const uint8_t *entry = r->take + 4 + (size_t)(taken & r->mask) * (driver ? 8 : 2);
+    const char *wrong = NULL;
     struct ring_buffer *b;
-    uint32_t i;
+    uint32_t id;
 
     rpr_cache_invalidate(entry, driver ? 8 : 2);
-    i = driver ? ring_read32(entry) : ring_read16(entry);
-    if (RPR_UNLIKELY(i > r->mask))
+    id = driver ? ring_read32(entry) : ring_read16(entry);
+    if (RPR_UNLIKELY(id > r->mask))
         return "a buffer id out of range";
-    b = &r->buffers[i];
+    *buffer = b = &r->buffers[id];
     if (RPR_UNLIKELY(b->ours))
         return "a buffer that was not outstanding";
-    if (driver) {
-        *size = ring_read32(entry + 4);
-        if (RPR_UNLIKELY(*size > b->size))
-            return "a length over the buffer";
-    } else {
-        const char *wrong = ring_read_desc(r, i, b);
-
-        if (RPR_UNLIKELY(wrong != NULL))
-            return wrong;
+    if (!driver) {
+        wrong = ring_read_desc(r, id, b);
         *size = b->size;
+        return wrong;
     }
-    b->ours = true;
-    r->taken = (uint16_t)(taken + 1);
-    *id = i;
+    *size = ring_read32(entry + 4);
+    if (RPR_UNLIKELY(*size > b->size))
+        return "a length over the buffer";
     return NULL;
 }
 
-/* Takes back the last entry, as if it had never been looked at. */
-static inline void ring_untake(struct ring *r, uint32_t id)
+/* The entry that ring_look() found is dealt with, the buffer is ours. */
+static inline void ring_take(struct ring *r, struct ring_buffer *b)
 {
-    r->buffers[id].ours = false;
-    r->taken--;
+    b->ours = true;
+    r->taken++;
 }
 
-/* Gives buffer `id`, which is ours, to the peer; ring_publish() tells it. A device always says the
- * full length: the peer takes it for the capacity (H-11). */
-static inline void ring_give(struct ring *r, bool driver, uint32_t id)
+/* Writes the next entry: the buffer goes to the peer, and ring_publish() tells it. A device always
+ * says the full length: the peer takes it for the capacity (H-11). */
+RPR_INLINE void ring_put(struct ring *r, bool driver, const struct ring_buffer *b)
 {
     uint32_t given = r->given;
     uint8_t *entry = r->give + 4 + (size_t)(given & r->mask) * (driver ? 2 : 8);
-    struct ring_buffer *b = &r->buffers[id];
 
-    RPR_ASSERT(b->ours);
-    b->ours = false;
-    r->given = (uint16_t)(given + 1);
+    r->given = given + 1;
     if (driver) {
-        ring_write16(entry, (uint16_t)id);
+        ring_write16(entry, b->id);
     } else {
         ring_write32(entry + 4, b->size);
-        ring_write32(entry, id);
+        ring_write32(entry, b->id);
     }
     rpr_cache_clean(entry, driver ? 2 : 8);
 }
 
-/* True if the peer has something new, after which it may have to be rung. */
-static inline bool ring_publish(struct ring *r)
+/* Gives a buffer of ours. */
+RPR_INLINE void ring_give(struct ring *r, bool driver, struct ring_buffer *b)
 {
-    uint16_t given = r->given;
+    RPR_ASSERT(b->ours);
+    b->ours = false;
+    ring_put(r, driver, b);
+}
 
-    if (r->published == given)
-        return false;
+/* Gives back the buffer that ring_look() found, at once: it never became ours. */
+RPR_INLINE void ring_return(struct ring *r, bool driver, const struct ring_buffer *b)
+{
+    r->taken++;
+    ring_put(r, driver, b);
+}
+
+/* Has anything been given that the peer does not know of? */
+static inline bool ring_unpublished(const struct ring *r)
+{
+    return r->published != r->given;
+}
+
+/* Tells the peer; after a full barrier it may have to be rung. */
+static inline void ring_publish(struct ring *r)
+{
+    uint32_t given = r->given;
+
     r->published = given;
     rpr_barrier_publish();
-    ring_write16(r->give + 2, given);
+    ring_write16(r->give + 2, (uint16_t)given);
     rpr_cache_clean(r->give + 2, 2);
-    return true;
 }
 
 /* After ring_publish() and a full barrier: does the peer want to be rung? */

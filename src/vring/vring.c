@@ -25,9 +25,9 @@ struct holder {
 struct vring_link {
     struct rpr_link link;
     struct ring tx, rx;
-    uint16_t *free_ids; /* tx buffers that are ours and not reserved; the last returned on top */
-    uint32_t n_free;
-    bool always_ring;
+    /* Tx buffers of ours, not reserved, from `free` up to `top`: the last returned first. Only
+     * control may take the one below `spare`. */
+    struct ring_buffer **top, **free, **spare;
     bool driver;
     const char
         *wrong; /* what a sender found in the tx ring: the owner's next poll breaks the link */
@@ -50,109 +50,166 @@ static struct vring_link *vring_of(struct rpr_link *link)
 
 #define BAD_INDEX "a ring index out of range"
 
-/* Takes back what the peer returned. False: the ring is not to be trusted any more. */
-static inline bool reclaim(struct vring_link *v, bool driver)
+/* Takes back what the peer returned. Done when a batch has been published, when the peer may be at
+ * work already, and when there is nothing left to send in. A ring with an entry that cannot be is
+ * not to be trusted any more: no more is sent, and the owner's next poll breaks the link. */
+RPR_INLINE void reclaim(struct vring_link *v, bool driver)
 {
-    int n = ring_pending(&v->tx);
+    const struct ring tx = v->tx; /* of which nothing changes here but `taken` */
+    struct ring_buffer **top = v->top;
+    uint32_t taken = tx.taken;
+    int n = ring_pending(&tx);
+    const char *wrong = n < 0 ? BAD_INDEX : NULL;
 
-    if (RPR_LIKELY(n == 0))
-        return !v->wrong;
-    if (RPR_UNLIKELY(n < 0))
-        v->wrong = BAD_INDEX;
-    while (n-- > 0 && !v->wrong) {
-        uint32_t id, size;
+    for (; n > 0; n--) {
+        uint32_t size;
 
-        v->wrong = ring_take(&v->tx, driver, &id, &size);
-        if (RPR_LIKELY(!v->wrong))
-            v->free_ids[v->n_free++] = (uint16_t)id;
+        wrong = ring_look(&tx, driver, taken, top, &size);
+        if (RPR_UNLIKELY(wrong != NULL))
+            break;
+        (*top++)->ours = true;
+        taken++;
     }
-    return !v->wrong;
+    v->tx.taken = taken;
+    v->top = top;
+    if (RPR_UNLIKELY(wrong != NULL))
+        v->wrong = wrong;
 }
 
-static inline int reserve(struct rpr_link *link, struct rpr_slot *slot, bool control, bool driver)
+static inline uint32_t n_free(const struct vring_link *v)
+{
+    return (uint32_t)(v->top - v->free);
+}
+
+/* Is there a buffer for data, or for `control`, which may take the last one? */
+RPR_INLINE bool have_buffer(struct vring_link *v, bool control, bool driver)
+{
+    if (RPR_UNLIKELY(v->top <= v->spare))
+        reclaim(v, driver);
+    return RPR_LIKELY(v->top > (control ? v->free : v->spare)) && RPR_LIKELY(!v->wrong);
+}
+
+RPR_INLINE int reserve(struct rpr_link *link, struct rpr_slot *slot, bool control, bool driver)
 {
     struct vring_link *v = vring_of(link);
     const struct ring_buffer *b;
-    uint32_t id;
 
-    if (RPR_UNLIKELY(!reclaim(v, driver)) || RPR_UNLIKELY(v->n_free <= !control))
+    if (RPR_UNLIKELY(!have_buffer(v, control, driver)))
         return -RPR_EAGAIN;
-    id = v->free_ids[--v->n_free];
-    b = &v->tx.buffers[id];
+    b = *--v->top;
     slot->msg = b->at;
     slot->size = b->size;
-    slot->id = id;
+    slot->id = b->id;
     return 0;
 }
 
-static inline void commit(struct rpr_link *link, uint32_t id, uint32_t len, bool driver)
+RPR_INLINE void commit(struct rpr_link *link, uint32_t id, uint32_t len, bool driver)
 {
     struct vring_link *v = vring_of(link);
 
     rpr_cache_clean(v->tx.buffers[id].at, len);
     (void)len;
-    ring_give(&v->tx, driver, id);
+    ring_give(&v->tx, driver, &v->tx.buffers[id]);
 }
 
 static void cancel(struct rpr_link *link, uint32_t id)
 {
     struct vring_link *v = vring_of(link);
 
-    v->free_ids[v->n_free++] = (uint16_t)id;
+    *v->top++ = &v->tx.buffers[id];
 }
 
-/* Publishes both directions with one full barrier, and rings at most once for each. */
-static inline void ring_both(struct vring_link *v)
+static inline void ring_if_wanted(struct vring_link *v, const struct ring *r)
 {
-    bool tx = ring_publish(&v->tx);
-    bool rx = ring_publish(&v->rx);
+    if (ring_wanted(r))
+        v->ring(v->ring_ctx, r == &v->tx);
+}
 
-    if (!tx && !rx)
-        return;
+/* Messages have been committed, or buffers returned: at most one doorbell for all of them. */
+RPR_INLINE void flush_one(struct vring_link *v, struct ring *r)
+{
+    ring_publish(r);
     rpr_barrier_full(); /* pairs with the one in arm() */
-    if (tx && (ring_wanted(&v->tx) || v->always_ring))
-        v->ring(v->ring_ctx, true);
-    if (rx && (ring_wanted(&v->rx) || v->always_ring))
-        v->ring(v->ring_ctx, false);
+    ring_if_wanted(v, r);
 }
 
-static void flush(struct rpr_link *link)
+/* The same for both with one barrier. */
+static void flush_both(struct vring_link *v)
 {
-    ring_both(vring_of(link));
+    ring_publish(&v->tx);
+    ring_publish(&v->rx);
+    rpr_barrier_full(); /* pairs with the one in arm() */
+    ring_if_wanted(v, &v->tx);
+    ring_if_wanted(v, &v->rx);
 }
 
-/* rpr_send(): everything from the free buffer to the doorbell in one piece. */
-static inline int send(struct rpr_link *link, const void *data, size_t len, uint64_t header,
-                       unsigned flags, struct rpr_endpoint *sender, bool driver)
+RPR_INLINE void flush(struct rpr_link *link, bool driver)
 {
     struct vring_link *v = vring_of(link);
-    const struct ring_buffer *b;
-    uint8_t *at;
-    uint32_t id;
+    bool tx = ring_unpublished(&v->tx);
 
-    if (RPR_UNLIKELY(!reclaim(v, driver)) || RPR_UNLIKELY(v->n_free <= !(flags & RPR_SEND_CONTROL)))
-        return rpr_link_full(link, sender, flags, 0);
-    id = v->free_ids[v->n_free - 1];
-    b = &v->tx.buffers[id];
-    at = b->at;
-    if (RPR_UNLIKELY(b->size < RPR_HEADER_BYTES + len))
-        return rpr_link_full(link, sender, flags, b->size);
-    v->n_free--;
-    put_le64(at, header);
-    put_le64(at + 8, (uint64_t)len << 32); /* reserved, len, flags */
-    memcpy(at + RPR_HEADER_BYTES, data, len);
-    rpr_cache_clean(at, RPR_HEADER_BYTES + len);
-    ring_give(&v->tx, driver, id);
-    if (!(flags & RPR_MORE))
-        ring_both(v);
+    if (tx && ring_unpublished(&v->rx))
+        flush_both(v);
+    else if (tx)
+        flush_one(v, &v->tx);
+    else if (ring_unpublished(&v->rx))
+        flush_one(v, &v->rx);
+    if (tx)
+        reclaim(v, driver);
+}
+
+/* rpr_send() in the usual case, where each instruction counts: a free buffer, and a length that
+ * needs no call to be copied. All others take the way of reserve() and commit(). */
+RPR_INLINE int send_any(struct rpr_endpoint *sender, uint64_t header, const void *data, size_t len,
+                        unsigned flags, struct rpr_link *link, bool driver)
+{
+    struct vring_link *v = vring_of(link);
+    struct rpr_slot slot;
+
+    if (RPR_UNLIKELY(reserve(link, &slot, flags & RPR_SEND_CONTROL, driver)))
+        return rpr_link_full(link, sender, 0);
+    if (RPR_UNLIKELY(slot.size < RPR_HEADER_BYTES + len)) {
+        v->top++;
+        return rpr_link_full(link, sender, slot.size);
+    }
+    put_le64(slot.msg, header);
+    put_le64(slot.msg + 8, (uint64_t)len << 32); /* reserved, len, flags */
+    memcpy(slot.msg + RPR_HEADER_BYTES, data, len);
+    commit(link, slot.id, RPR_HEADER_BYTES + (uint32_t)len, driver);
     return 0;
 }
 
-static inline bool writable(struct rpr_link *link, bool driver)
+RPR_INLINE bool send_quick(uint64_t header, const void *data, size_t len, struct vring_link *v,
+                           bool driver)
+{
+    struct ring_buffer **top = v->top;
+    struct ring_buffer *b;
+    uint8_t *at;
+
+    if (RPR_UNLIKELY(top <= v->spare) ||
+        RPR_UNLIKELY(len - BYTES_SHORT_MIN > BYTES_SHORT_MAX - BYTES_SHORT_MIN))
+        return false;
+    b = *--top;
+    /* A driver made its buffers itself, of the size that the core knows as tx_len. */
+    RPR_ASSERT(!driver || b->size >= RPR_HEADER_BYTES + len);
+    if (!driver && RPR_UNLIKELY(b->size < RPR_HEADER_BYTES + len))
+        return false;
+    v->top = top;
+    at = b->at;
+    put_le64(at, header);
+    put_le64(at + 8, (uint64_t)len << 32); /* reserved, len, flags */
+    bytes_copy_short(at + RPR_HEADER_BYTES, data, len);
+    rpr_cache_clean(at, RPR_HEADER_BYTES + len);
+    ring_give(&v->tx, driver, b);
+    return true;
+}
+
+RPR_INLINE bool writable(struct rpr_link *link, bool driver)
 {
     struct vring_link *v = vring_of(link);
 
-    return reclaim(v, driver) && v->n_free > 1;
+    reclaim(v, driver);
+    return have_buffer(v, false, driver);
 }
 
 /* ---- receiving -------------------------------------------------------------------------------------- */
@@ -167,66 +224,80 @@ static void see_power(struct vring_link *v)
     rpr_link_power(&v->link, now == 0);
 }
 
-static inline unsigned poll(struct rpr_link *link, unsigned budget, bool driver)
+/* The buffer is lent to who holds it. */
+static RPR_COLD void hold(struct vring_link *v, struct ring_buffer *b)
+{
+    ring_take(&v->rx, b);
+    v->holders[b->id].endpoint = v->link.holder;
+}
+
+static RPR_COLD unsigned broken(struct vring_link *v, const char *wrong)
+{
+    rpr_link_broken(&v->link, wrong);
+    return 0;
+}
+
+/* Nothing has come, or (n < 0) nonsense. What needs no message is looked at here only. */
+static unsigned poll_nothing(struct vring_link *v, int n, void (*role_flush)(struct rpr_link *link))
+{
+    if (RPR_UNLIKELY(n < 0))
+        return broken(v, BAD_INDEX);
+    if (RPR_UNLIKELY(v->wrong != NULL))
+        return broken(v, v->wrong);
+    if (v->peer_power)
+        see_power(v);
+    role_flush(&v->link);
+    return 0;
+}
+
+RPR_INLINE unsigned poll(struct rpr_link *link, unsigned budget, bool driver,
+                         void (*role_flush)(struct rpr_link *link))
 {
     struct vring_link *v = vring_of(link);
     struct ring *rx = &v->rx;
     int n = ring_pending(rx);
-    unsigned done;
 
-    if (v->peer_power)
-        see_power(v);
-    if (RPR_UNLIKELY(n < 0 || v->wrong)) {
-        rpr_link_broken(link, n < 0 ? BAD_INDEX : v->wrong);
-        return 0;
-    }
-    if ((unsigned)n < budget)
+    if (RPR_UNLIKELY(n <= 0))
+        return poll_nothing(v, n, role_flush);
+    if (budget > (unsigned)n)
         budget = (unsigned)n;
-    for (done = 0; done < budget; done++) {
+    else
+        n = (int)budget;
+    for (; n > 0; n--) {
         enum rpr_link_rx_result result;
-        uint32_t id, size;
-        const char *wrong = ring_take(rx, driver, &id, &size);
+        struct ring_buffer *b;
+        uint32_t size;
+        const char *wrong = ring_look(rx, driver, rx->taken, &b, &size);
 
-        if (RPR_UNLIKELY(wrong != NULL)) {
-            rpr_link_broken(link, wrong);
-            return 0;
-        }
-        rpr_cache_invalidate(rx->buffers[id].at, size);
-        result = rpr_link_rx(link, rx->buffers[id].at, size, id);
-        if (RPR_LIKELY(result == RPR_LINK_RX_DONE)) {
-            ring_give(rx, driver, id);
-        } else if (result == RPR_LINK_RX_HELD) {
-            v->holders[id].endpoint = link->holder;
-        } else {
-            ring_untake(rx, id);
+        if (RPR_UNLIKELY(wrong != NULL))
+            return broken(v, wrong);
+        rpr_cache_invalidate(b->at, size);
+        result = rpr_link_rx(link, b->at, size, b->id);
+        if (RPR_UNLIKELY(result != RPR_LINK_RX_DONE)) {
+            if (result == RPR_LINK_RX_HELD) {
+                hold(v, b);
+                continue;
+            }
             break;
         }
+        ring_return(rx, driver, b);
     }
-    ring_both(v);
-    return done;
+    if (RPR_UNLIKELY(ring_unpublished(&v->tx)))
+        role_flush(link); /* answers too: out of line, it needs more registers */
+    else if (RPR_LIKELY(ring_unpublished(rx)))
+        flush_one(v, rx);
+    return budget - (unsigned)n;
 }
 
-static inline void release(struct rpr_link *link, uint32_t id, bool driver)
+RPR_INLINE void release(struct rpr_link *link, uint32_t id, bool driver)
 {
     struct vring_link *v = vring_of(link);
 
     v->holders[id].endpoint = NULL;
-    ring_give(&v->rx, driver, id);
+    ring_give(&v->rx, driver, &v->rx.buffers[id]);
 }
 
 /* ---- doorbells ------------------------------------------------------------------------------------------ */
-
-static bool arm(struct rpr_link *link, bool want_writable)
-{
-    struct vring_link *v = vring_of(link);
-
-    ring_set_quiet(&v->rx, false);
-    ring_set_quiet(&v->tx, !want_writable);
-    rpr_barrier_full(); /* pairs with the one in flush(): one of us sees the other */
-    if (v->peer_power && ring_read32(v->peer_power) != v->peer_power_seen)
-        return false;
-    return ring_pending(&v->rx) == 0 && (!want_writable || ring_pending(&v->tx) == 0);
-}
 
 static void disarm(struct rpr_link *link)
 {
@@ -234,6 +305,26 @@ static void disarm(struct rpr_link *link)
 
     ring_set_quiet(&v->rx, true);
     ring_set_quiet(&v->tx, true);
+}
+
+static bool anything_came(struct vring_link *v, bool want_writable)
+{
+    if (v->peer_power && ring_read32(v->peer_power) != v->peer_power_seen)
+        return true;
+    return ring_pending(&v->rx) != 0 || (want_writable && ring_pending(&v->tx) != 0);
+}
+
+static bool arm(struct rpr_link *link, bool want_writable)
+{
+    struct vring_link *v = vring_of(link);
+
+    ring_set_quiet(&v->rx, false);
+    ring_set_quiet(&v->tx, !want_writable);
+    rpr_barrier_full(); /* pairs with those in flush(): one of us sees the other */
+    if (!anything_came(v, want_writable))
+        return true;
+    disarm(link);
+    return false;
 }
 
 static int power(struct rpr_link *link, bool running)
@@ -265,31 +356,62 @@ void rpr_vring_own_cpu(struct rpr_link *link, int cpu)
 
 /* ---- the two roles ---------------------------------------------------------------------------------------- */
 
-#define ROLE_FUNCTIONS(role, driver)                                                             \
-    static int role##_reserve(struct rpr_link *link, struct rpr_slot *slot, bool control)        \
-    {                                                                                            \
-        return reserve(link, slot, control, driver);                                             \
-    }                                                                                            \
-    static void role##_commit(struct rpr_link *link, uint32_t id, uint32_t len)                  \
-    {                                                                                            \
-        commit(link, id, len, driver);                                                           \
-    }                                                                                            \
-    static int role##_send(struct rpr_link *link, const void *data, size_t len, uint64_t header, \
-                           unsigned flags, struct rpr_endpoint *sender)                          \
-    {                                                                                            \
-        return send(link, data, len, header, flags, sender, driver);                             \
-    }                                                                                            \
-    static bool role##_writable(struct rpr_link *link)                                           \
-    {                                                                                            \
-        return writable(link, driver);                                                           \
-    }                                                                                            \
-    static unsigned role##_poll(struct rpr_link *link, unsigned budget)                          \
-    {                                                                                            \
-        return poll(link, budget, driver);                                                       \
-    }                                                                                            \
-    static void role##_release(struct rpr_link *link, uint32_t id)                               \
-    {                                                                                            \
-        release(link, id, driver);                                                               \
+#define ROLE_FUNCTIONS(role, driver)                                                       \
+    static int role##_reserve(struct rpr_link *link, struct rpr_slot *slot, bool control)  \
+    {                                                                                      \
+        return reserve(link, slot, control, driver);                                       \
+    }                                                                                      \
+    static void role##_commit(struct rpr_link *link, uint32_t id, uint32_t len)            \
+    {                                                                                      \
+        commit(link, id, len, driver);                                                     \
+    }                                                                                      \
+    static __attribute__((noinline)) void role##_flush(struct rpr_link *link)              \
+    {                                                                                      \
+        flush(link, driver);                                                               \
+    }                                                                                      \
+    static __attribute__((noinline)) int role##_rung(struct vring_link *v)                 \
+    {                                                                                      \
+        ring_if_wanted(v, &v->tx);                                                         \
+        reclaim(v, driver);                                                                \
+        return 0;                                                                          \
+    }                                                                                      \
+    static __attribute__((noinline)) int role##_sent(struct rpr_link *link)                \
+    {                                                                                      \
+        struct vring_link *v = vring_of(link);                                             \
+                                                                                           \
+        ring_publish(&v->tx);                                                              \
+        rpr_barrier_full(); /* pairs with the one in arm() */                              \
+        if (RPR_UNLIKELY(ring_wanted(&v->tx)))                                             \
+            return role##_rung(v);                                                         \
+        reclaim(v, driver);                                                                \
+        return 0;                                                                          \
+    }                                                                                      \
+    static __attribute__((noinline)) int role##_send_any(                                  \
+        struct rpr_endpoint *sender, uint64_t header, const void *data, size_t len,        \
+        unsigned flags, struct rpr_link *link)                                             \
+    {                                                                                      \
+        int error = send_any(sender, header, data, len, flags, link, driver);              \
+                                                                                           \
+        return error || (flags & RPR_MORE) ? error : role##_sent(link);                    \
+    }                                                                                      \
+    static int role##_send(struct rpr_endpoint *sender, uint64_t header, const void *data, \
+                           size_t len, unsigned flags, struct rpr_link *link)              \
+    {                                                                                      \
+        if (!send_quick(header, data, len, vring_of(link), driver))                        \
+            return role##_send_any(sender, header, data, len, flags, link);                \
+        return flags & RPR_MORE ? 0 : role##_sent(link);                                   \
+    }                                                                                      \
+    static bool role##_writable(struct rpr_link *link)                                     \
+    {                                                                                      \
+        return writable(link, driver);                                                     \
+    }                                                                                      \
+    static unsigned role##_poll(struct rpr_link *link, unsigned budget)                    \
+    {                                                                                      \
+        return poll(link, budget, driver, role##_flush);                                   \
+    }                                                                                      \
+    static void role##_release(struct rpr_link *link, uint32_t id)                         \
+    {                                                                                      \
+        release(link, id, driver);                                                         \
     }
 
 ROLE_FUNCTIONS(driver, true)
@@ -308,18 +430,18 @@ static bool queue_info(struct rpr_link *link, unsigned index, struct rpr_queue_i
     pending = ring_pending(r);
     info->name = index ? "rx" : "tx";
     info->size = r->mask + 1;
-    info->free = index ? ring_outstanding(r) : v->n_free;
+    info->free = index ? ring_outstanding(r) : n_free(v);
     info->pending = index ? (uint32_t)(pending < 0 ? 0 : pending) : ring_outstanding(r);
-    info->own_index = r->given;
-    info->peer_index = r->taken;
+    info->own_index = (uint16_t)r->given;
+    info->peer_index = (uint16_t)r->taken;
     info->flags = ring_read16(r->peer_flag);
     return true;
 }
 
 static bool is_free(const struct vring_link *v, uint32_t id)
 {
-    for (uint32_t i = 0; i < v->n_free; i++)
-        if (v->free_ids[i] == id)
+    for (struct ring_buffer **at = v->free; at < v->top; at++)
+        if ((*at)->id == id)
             return true;
     return false;
 }
@@ -371,13 +493,13 @@ static void link_destroy(struct rpr_link *link)
     platform->free(platform->ctx, v, sizeof *v);
 }
 
-#define OPS(role)                                                                                \
-    {                                                                                            \
-        .strict = true, .open = link_open, .close = link_close, .send = role##_send,             \
-        .reserve = role##_reserve, .commit = role##_commit, .cancel = cancel, .flush = flush,    \
-        .writable = role##_writable, .poll = role##_poll, .release = role##_release, .arm = arm, \
-        .disarm = disarm, .power = power, .queue_info = queue_info, .buffer_info = buffer_info,  \
-        .destroy = link_destroy                                                                  \
+#define OPS(role)                                                                     \
+    {                                                                                 \
+        .strict = true, .open = link_open, .close = link_close, .send = role##_send,  \
+        .reserve = role##_reserve, .commit = role##_commit, .cancel = cancel,         \
+        .flush = role##_flush, .writable = role##_writable, .poll = role##_poll,      \
+        .release = role##_release, .arm = arm, .disarm = disarm, .power = power,      \
+        .queue_info = queue_info, .buffer_info = buffer_info, .destroy = link_destroy \
     }
 
 static const struct rpr_link_ops driver_ops = OPS(driver);
@@ -420,7 +542,7 @@ static struct session *session_new(struct vring_link *v, const struct rpr_vring_
     uint32_t n_tx = rings[driver ? RING_TO_DEVICE : RING_TO_DRIVER].num;
     uint32_t n_rx = rings[driver ? RING_TO_DRIVER : RING_TO_DEVICE].num;
     size_t bytes = sizeof(struct session) + (n_tx + (size_t)n_rx) * sizeof(struct ring_buffer) +
-                   n_rx * sizeof(struct holder) + n_tx * sizeof(uint16_t);
+                   n_rx * sizeof(struct holder) + n_tx * sizeof(struct ring_buffer *);
     struct session *s = v->platform->alloc(v->platform->ctx, bytes);
 
     if (!s)
@@ -433,9 +555,11 @@ static struct session *session_new(struct vring_link *v, const struct rpr_vring_
     v->tx.buffers = (struct ring_buffer *)(void *)(s + 1);
     v->rx.buffers = v->tx.buffers + n_tx;
     v->holders = (struct holder *)(void *)(v->rx.buffers + n_rx);
-    v->free_ids = (uint16_t *)(void *)(v->holders + n_rx);
+    v->free = (struct ring_buffer **)(void *)(v->holders + n_rx);
     return s;
 }
+
+static const uint8_t always[2] __attribute__((aligned(2))); /* a flag word that says: ring */
 
 static void ring_init(struct ring *r, const struct rpr_vring_session *c, unsigned index)
 {
@@ -446,11 +570,11 @@ static void ring_init(struct ring *r, const struct rpr_vring_session *c, unsigne
     r->give = base + (driver ? l->avail : l->used);
     r->take = base + (driver ? l->used : l->avail);
     r->own_flag = base + (driver ? l->driver_flag : l->device_flag);
-    r->peer_flag = base + (driver ? l->device_flag : l->driver_flag);
+    r->peer_flag = c->always_ring ? always : base + (driver ? l->device_flag : l->driver_flag);
     r->desc = base + l->desc;
     r->mask = l->num - 1;
     r->given = r->published = r->taken = 0;
-    r->outstanding = driver ? 0 : (uint16_t)l->num;
+    r->outstanding = driver ? 0 : l->num;
     r->region = base;
     r->region_da = c->base_da;
     r->region_bytes = c->layout.bytes;
@@ -472,7 +596,8 @@ static void driver_start(struct ring *r, const struct rpr_vring_session *c, unsi
         put_le64(d, c->base_da + offset);
         put_le32(d + 8, l->size);
         put_le16(d + 12, index == RING_TO_DRIVER ? RING_DESC_WRITE : 0);
-        r->buffers[id] = (struct ring_buffer){base + offset, l->size, true};
+        r->buffers[id] = (struct ring_buffer){
+            .at = base + offset, .size = l->size, .id = (uint16_t)id, .ours = true};
     }
     rpr_cache_clean(base + l->desc, (size_t)RING_DESC_BYTES * l->num);
 }
@@ -482,7 +607,8 @@ static void device_start(struct ring *r)
 {
     rpr_cache_invalidate(r->give, 4);
     r->given = r->published = ring_read16(r->give + 2);
-    r->outstanding = (uint16_t)(r->outstanding - r->given);
+    r->outstanding -= r->given;
+    ring_first_descs(r);
 }
 
 static void start_rings(struct vring_link *v, const struct rpr_vring_session *c)
@@ -492,7 +618,8 @@ static void start_rings(struct vring_link *v, const struct rpr_vring_session *c)
 
     ring_init(&v->tx, c, tx);
     ring_init(&v->rx, c, rx);
-    v->n_free = 0;
+    v->top = v->free;
+    v->spare = v->free + 1;
     if (!v->driver) {
         device_start(&v->tx);
         device_start(&v->rx);
@@ -500,12 +627,12 @@ static void start_rings(struct vring_link *v, const struct rpr_vring_session *c)
         driver_start(&v->tx, c, tx);
         driver_start(&v->rx, c, rx);
         for (uint32_t id = c->layout.ring[tx].num; id-- > 0;)
-            v->free_ids[v->n_free++] = (uint16_t)id;
+            *v->top++ = &v->tx.buffers[id];
         for (uint32_t id = 0; id <= v->rx.mask; id++)
-            ring_give(&v->rx, true, id);
-        (void)ring_publish(&v->rx);
+            ring_give(&v->rx, true, &v->rx.buffers[id]);
+        ring_publish(&v->rx);
     }
-    ring_set_quiet(&v->rx, false);
+    ring_set_quiet(&v->rx, true); /* we look anyway, until arm() */
     ring_set_quiet(&v->tx, true);
 }
 
@@ -547,7 +674,6 @@ int rpr_vring_attach(struct rpr_link *link, const struct rpr_vring_session *c)
     if (!s)
         return -RPR_ENOMEM;
     v->driver = c->role == RPR_VRING_DRIVER;
-    v->always_ring = c->always_ring;
     v->ring = c->ring;
     v->ring_ctx = c->ctx;
     v->wrong = NULL;
