@@ -143,7 +143,7 @@ struct rpr_link {
     uint32_t tx_len, rx_len;
     enum rpr_dialect dialect;
     _Atomic uint32_t n_control;  /* endpoints on control_head: data waits behind them */
-    _Atomic bool attention;      /* a poll has more to do here than messages */
+    _Atomic uint8_t attention;   /* a poll has more to do here than messages */
     struct rpr_endpoint *holder; /* set by rpr_link_rx() when it returns RPR_LINK_RX_HELD */
     bool credit;                 /* flow control per endpoint agreed with this peer */
     bool peer_suspended;

@@ -358,9 +358,16 @@ void node_pool_empty(struct rpr_node *node, struct rpr_device *device, const cha
 void node_event(struct rpr_node *node, enum rpr_event_kind kind, struct rpr_endpoint *e);
 bool node_on_owner(const struct rpr_node *node);
 
+/* Why a poll has more to do at a link than messages. */
+enum attention {
+    ATTENTION_NONE,
+    ATTENTION_NEW,  /* since the link's last turn: nobody sleeps before the next */
+    ATTENTION_KNOWN /* the last turn could not do it: waits for buffers, or for an end to a stop */
+};
+
 static inline void link_attention(struct rpr_link *link)
 {
-    atomic_store_explicit(&link->attention, true, memory_order_relaxed);
+    atomic_store_explicit(&link->attention, ATTENTION_NEW, memory_order_relaxed);
 }
 
 static inline void node_attention(struct rpr_node *node)

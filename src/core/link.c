@@ -195,34 +195,34 @@ static void watch_used_ring(struct rpr_link *link)
 }
 
 /* Tells those who wait, as long as there is room for what they may send. Each once: one that fills
- * the link again waits for the next round. */
-static void serve_waiters(struct rpr_link *link)
+ * the link again waits for the next round. True: some still wait. */
+static bool serve_waiters(struct rpr_link *link)
 {
     struct rpr_endpoint *last = NULL;
     struct rpr_endpoint *e;
 
     do {
-        bool waiting, room;
+        bool waiting, room, more;
 
         if (!link_trylock(link)) {
             link_attention(link);
-            return;
+            return true;
         }
         waiting = link->wait_head != NULL;
         if (!last)
             last = link->wait_tail;
         room = waiting && link->ops->writable(link);
         e = room ? pop_waiter(link) : NULL;
-        if (link->wait_head)
-            link_attention(link);
+        more = link->wait_head != NULL;
         link_unlock(link);
         if (waiting && !room)
             watch_used_ring(link);
         if (!e)
-            return;
+            return more;
         link->wait_us = WAIT_FIRST_US;
         tell_writable(e);
     } while (e != last && link->incarnation);
+    return true; /* perhaps: the next turn finds out */
 }
 
 /* ---- one turn of a link ------------------------------------------------------------------------------- */
@@ -273,8 +273,9 @@ void rpr_link_drain(struct rpr_link *link, unsigned limit)
 bool link_attend(struct rpr_link *link, unsigned budget)
 {
     bool more = false;
+    bool pending = false;
 
-    atomic_store_explicit(&link->attention, false, memory_order_relaxed);
+    atomic_store_explicit(&link->attention, ATTENTION_NONE, memory_order_relaxed);
     end_doomed(link);
     if (link->incarnation && !link->stopper)
         more = poll_messages(link, budget);
@@ -282,13 +283,14 @@ bool link_attend(struct rpr_link *link, unsigned budget)
     if (link->incarnation && link->control_head)
         ns_flush(link);
     if (link->incarnation)
-        serve_waiters(link);
+        pending = serve_waiters(link);
     if (link->incarnation && link->grant_head)
         credit_flush(link);
     if (link->incarnation && (link->control_head || link->grant_head))
         watch_used_ring(link);
-    if (!link->incarnation || link->stopper || link->control_head || link->grant_head)
-        link_attention(link);
+    pending |= !link->incarnation || link->stopper || link->control_head || link->grant_head;
+    if (pending && !atomic_load_explicit(&link->attention, memory_order_relaxed))
+        atomic_store_explicit(&link->attention, ATTENTION_KNOWN, memory_order_relaxed);
     return more && link->incarnation;
 }
 
@@ -300,9 +302,11 @@ bool rpr_node_arm(struct rpr_node *node)
     CHECK_OWNER(node);
     while (*at) {
         struct rpr_link *link = *at;
-        bool waits = atomic_load_explicit(&link->attention, memory_order_relaxed);
+        uint8_t attention = atomic_load_explicit(&link->attention, memory_order_relaxed);
 
-        if (link->polled || (link->incarnation && !link->stopper && !link->ops->arm(link, waits))) {
+        if (link->polled || (link->incarnation && attention == ATTENTION_NEW) ||
+            (link->incarnation && !link->stopper &&
+             !link->ops->arm(link, attention == ATTENTION_KNOWN))) {
             idle = idle && link->polled;
             at = &link->next_active;
             continue;
