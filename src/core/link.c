@@ -294,6 +294,18 @@ bool link_attend(struct rpr_link *link, unsigned budget)
     return more && link->incarnation;
 }
 
+/* A lock that is taken: a sender is at work, and there is something to look at soon. */
+static bool arm(struct rpr_link *link, bool want_writable)
+{
+    bool armed;
+
+    if (!link_trylock(link))
+        return false;
+    armed = link->ops->arm(link, want_writable);
+    link_unlock(link);
+    return armed;
+}
+
 bool rpr_node_arm(struct rpr_node *node)
 {
     struct rpr_link **at = &node->active;
@@ -305,8 +317,7 @@ bool rpr_node_arm(struct rpr_node *node)
         uint8_t attention = atomic_load_explicit(&link->attention, memory_order_relaxed);
 
         if (link->polled || (link->incarnation && attention == ATTENTION_NEW) ||
-            (link->incarnation && !link->stopper &&
-             !link->ops->arm(link, attention == ATTENTION_KNOWN))) {
+            (link->incarnation && !link->stopper && !arm(link, attention == ATTENTION_KNOWN))) {
             idle = idle && link->polled;
             at = &link->next_active;
             continue;

@@ -29,8 +29,9 @@ struct vring_link {
      * control may take the one below `spare`. */
     struct ring_buffer **top, **free, **spare;
     bool driver;
-    const char
-        *wrong; /* what a sender found in the tx ring: the owner's next poll breaks the link */
+    bool locked;
+    /* What a sender found in the tx ring: the owner breaks the link. */
+    _Atomic(const char *) wrong;
     void (*ring)(void *ctx, bool to_tx_ring);
     void *ring_ctx;
     uint8_t *own_power, *own_cpu;
@@ -73,7 +74,7 @@ RPR_INLINE void reclaim(struct vring_link *v, bool driver)
     v->tx.taken = taken;
     v->top = top;
     if (RPR_UNLIKELY(wrong != NULL))
-        v->wrong = wrong;
+        atomic_store_explicit(&v->wrong, wrong, memory_order_relaxed);
 }
 
 static inline uint32_t n_free(const struct vring_link *v)
@@ -86,7 +87,8 @@ RPR_INLINE bool have_buffer(struct vring_link *v, bool control, bool driver)
 {
     if (RPR_UNLIKELY(v->top <= v->spare))
         reclaim(v, driver);
-    return RPR_LIKELY(v->top > (control ? v->free : v->spare)) && RPR_LIKELY(!v->wrong);
+    return RPR_LIKELY(v->top > (control ? v->free : v->spare)) &&
+           RPR_LIKELY(!atomic_load_explicit(&v->wrong, memory_order_relaxed));
 }
 
 RPR_INLINE int reserve(struct rpr_link *link, struct rpr_slot *slot, bool control, bool driver)
@@ -143,19 +145,29 @@ static void flush_both(struct vring_link *v)
     ring_if_wanted(v, &v->rx);
 }
 
+/* With locks, any thread comes here, and the rx ring is the owner's alone: see flush_returned(). */
 RPR_INLINE void flush(struct rpr_link *link, bool driver)
 {
     struct vring_link *v = vring_of(link);
     bool tx = ring_unpublished(&v->tx);
+    bool rx = !v->locked && ring_unpublished(&v->rx);
 
-    if (tx && ring_unpublished(&v->rx))
+    if (tx && rx)
         flush_both(v);
     else if (tx)
         flush_one(v, &v->tx);
-    else if (ring_unpublished(&v->rx))
+    else if (rx)
         flush_one(v, &v->rx);
     if (tx)
         reclaim(v, driver);
+}
+
+/* After a poll or release. A link that is touched is flushed in a moment, with one barrier for what
+ * was sent meanwhile too. */
+static inline void flush_returned(struct vring_link *v)
+{
+    if (RPR_LIKELY(ring_unpublished(&v->rx)) && (RPR_LIKELY(!v->link.touched) || v->locked))
+        flush_one(v, &v->rx);
 }
 
 /* rpr_send() in the usual case, where each instruction counts: a free buffer, and a length that
@@ -238,27 +250,26 @@ static RPR_COLD unsigned broken(struct vring_link *v, const char *wrong)
 }
 
 /* Nothing has come, or (n < 0) nonsense. What needs no message is looked at here only. */
-static unsigned poll_nothing(struct vring_link *v, int n, void (*role_flush)(struct rpr_link *link))
+static unsigned poll_nothing(struct vring_link *v, int n)
 {
-    if (RPR_UNLIKELY(n < 0))
-        return broken(v, BAD_INDEX);
-    if (RPR_UNLIKELY(v->wrong != NULL))
-        return broken(v, v->wrong);
+    const char *wrong = atomic_load_explicit(&v->wrong, memory_order_relaxed);
+
+    if (RPR_UNLIKELY(n < 0) || RPR_UNLIKELY(wrong != NULL))
+        return broken(v, wrong ? wrong : BAD_INDEX);
     if (v->peer_power)
         see_power(v);
-    role_flush(&v->link);
+    flush_returned(v);
     return 0;
 }
 
-RPR_INLINE unsigned poll(struct rpr_link *link, unsigned budget, bool driver,
-                         void (*role_flush)(struct rpr_link *link))
+RPR_INLINE unsigned poll(struct rpr_link *link, unsigned budget, bool driver)
 {
     struct vring_link *v = vring_of(link);
     struct ring *rx = &v->rx;
     int n = ring_pending(rx);
 
     if (RPR_UNLIKELY(n <= 0))
-        return poll_nothing(v, n, role_flush);
+        return poll_nothing(v, n);
     if (budget > (unsigned)n)
         budget = (unsigned)n;
     else
@@ -282,10 +293,7 @@ RPR_INLINE unsigned poll(struct rpr_link *link, unsigned budget, bool driver,
         }
         ring_return(rx, driver, b);
     }
-    if (RPR_UNLIKELY(ring_unpublished(&v->tx)))
-        role_flush(link); /* answers too: out of line, it needs more registers */
-    else if (RPR_LIKELY(ring_unpublished(rx)))
-        flush_one(v, rx);
+    flush_returned(v);
     return budget - (unsigned)n;
 }
 
@@ -295,6 +303,8 @@ RPR_INLINE void release(struct rpr_link *link, uint32_t id, bool driver)
 
     v->holders[id].endpoint = NULL;
     ring_give(&v->rx, driver, &v->rx.buffers[id]);
+    if (v->locked)
+        flush_one(v, &v->rx);
 }
 
 /* ---- doorbells ------------------------------------------------------------------------------------------ */
@@ -407,7 +417,7 @@ void rpr_vring_own_cpu(struct rpr_link *link, int cpu)
     }                                                                                      \
     static unsigned role##_poll(struct rpr_link *link, unsigned budget)                    \
     {                                                                                      \
-        return poll(link, budget, driver, role##_flush);                                   \
+        return poll(link, budget, driver);                                                 \
     }                                                                                      \
     static void role##_release(struct rpr_link *link, uint32_t id)                         \
     {                                                                                      \
@@ -516,6 +526,7 @@ int rpr_vring_open(struct rpr_node *node, const struct rpr_vring_config *config,
         return -RPR_ENOMEM;
     v->port = config->port;
     v->platform = platform;
+    v->locked = config->locked;
     *link = &v->link; /* the port's open() may need it */
     error = rpr_link_register(node, &v->link, &driver_ops, config->remote, config->kind,
                               config->locked);
@@ -676,7 +687,7 @@ int rpr_vring_attach(struct rpr_link *link, const struct rpr_vring_session *c)
     v->driver = c->role == RPR_VRING_DRIVER;
     v->ring = c->ring;
     v->ring_ctx = c->ctx;
-    v->wrong = NULL;
+    atomic_store_explicit(&v->wrong, NULL, memory_order_relaxed);
     start_rings(v, c);
     start_words(v, c);
     link->ops = v->driver ? &driver_ops : &device_ops;
