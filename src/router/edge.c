@@ -7,11 +7,14 @@
  */
 #include "router/router.h"
 
+#define RETRY_NS UINT64_C(1000000000)
+
 struct rpr_edge {
     struct rpr_node *node;
     struct rpr_service *service;
     struct rpr_observer observer;
     struct control *controls;
+    struct rpr_timer retry; /* a name that was refused may be free */
 };
 
 /* Our end of one "router:CPU". */
@@ -80,6 +83,8 @@ static void take_up(struct control *c)
     if (!error)
         return;
     c->device = NULL;
+    if (error != -RPR_EEXIST) /* no memory: it may come back */
+        rpr_timer_start(c->edge->node, &c->edge->retry, rpr_node_now(c->edge->node) + RETRY_NS);
     if (!was_refused)
         log_line(c, error == -RPR_EEXIST ? "refused, a link or another hub has that name"
                                          : rpr_strerror(error));
@@ -235,6 +240,17 @@ static bool match(void *ctx, struct rpr_device *device, const char *name)
     return router_control_parse(name, cpu);
 }
 
+/* A hub that announces itself from a new address has restarted without a word. */
+static void close_former(struct rpr_edge *edge, const struct control *now)
+{
+    struct control *c = edge->controls;
+
+    while (c && (c->closing || c->hub != now->hub || text_differs(c->cpu, now->cpu)))
+        c = c->next;
+    if (c)
+        close_control(c, "its hub has started anew");
+}
+
 static int bind(void *ctx, struct rpr_device *device, const char *name, uint32_t addr)
 {
     struct rpr_edge *edge = ctx;
@@ -252,6 +268,7 @@ static int bind(void *ctx, struct rpr_device *device, const char *name, uint32_t
     c->edge = edge;
     c->hub = device;
     (void)router_control_parse(name, c->cpu);
+    close_former(edge, c);
     c->next = edge->controls;
     edge->controls = c;
     error = rpr_ept_open(device, &config, &c->ept);
@@ -264,23 +281,34 @@ static int bind(void *ctx, struct rpr_device *device, const char *name, uint32_t
 
 static const struct rpr_service_ops service_ops = {.match = match, .bind = bind};
 
-/* A name that was taken may be free now. */
+/* Not inside the event: whoever has the name is in the middle of losing it. */
+static void retry_fired(struct rpr_timer *timer, uint64_t now_ns)
+{
+    struct rpr_edge *edge = RPR_CONTAINER(timer, struct rpr_edge, retry);
+    struct control *c;
+
+    (void)now_ns;
+    for (c = edge->controls; c; c = c->next)
+        if (c->refused && !c->closing)
+            take_up(c);
+}
+
+/* A name that was taken may be free now; or a link has taken one of ours. */
 static void on_event(void *ctx, const struct rpr_event *event)
 {
     struct rpr_edge *edge = ctx;
     struct control *c;
 
-    if (event->kind == RPR_EVENT_DEVICE_REMOVED)
-        for (c = edge->controls; c; c = c->next)
-            if (c->device == event->device)
-                c->device = NULL;
-    if (event->kind != RPR_EVENT_DEVICE_REMOVED && event->kind != RPR_EVENT_DEVICE_STATE)
+    if (event->kind != RPR_EVENT_DEVICE_REMOVED && event->kind != RPR_EVENT_DEVICE_STATE &&
+        event->kind != RPR_EVENT_DEVICE_ADDED)
         return;
     for (c = edge->controls; c; c = c->next) {
-        if (c->refused && !c->closing && !text_differs(c->cpu, rpr_device_name(event->device))) {
-            take_up(c);
-            return;
+        if (c->device == event->device && event->kind != RPR_EVENT_DEVICE_STATE) {
+            c->device = NULL;
+            c->refused = true;
         }
+        if (c->refused && !text_differs(c->cpu, rpr_device_name(event->device)))
+            rpr_timer_start(edge->node, &edge->retry, rpr_node_now(edge->node));
     }
 }
 
@@ -297,6 +325,7 @@ int rpr_edge_open(struct rpr_node *node, struct rpr_edge **result)
     edge->node = node;
     edge->observer.event = on_event;
     edge->observer.ctx = edge;
+    edge->retry.fire = retry_fired;
     error = rpr_service_open(node, &config, &edge->service);
     if (error) {
         router_free(node, edge, sizeof *edge);
@@ -312,6 +341,7 @@ void rpr_edge_close(struct rpr_edge *edge)
 {
     rpr_observer_remove(edge->node, &edge->observer);
     rpr_service_close(edge->service);
+    rpr_timer_stop(edge->node, &edge->retry);
     while (edge->controls) {
         struct control *c = edge->controls;
 
