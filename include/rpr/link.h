@@ -148,13 +148,14 @@ struct rpr_link {
     bool credit;                 /* flow control per endpoint agreed with this peer */
     bool peer_suspended;
     bool active, armed, polled;
-    bool touched;     /* `flush` follows at the end of this poll; a transport may read it */
-    uint32_t n_holds; /* while endpoints are being told: the session does not end */
-    bool opened;      /* `open` was called after the last `close` */
-    bool hurry;       /* rpr_device_up() during the end: no back-off */
-    bool removed;     /* unregistered */
-    bool admin_up;    /* wanted up; false after rpr_device_down() */
-    uint8_t doom;     /* what waits for the end of `poll` */
+    bool touched;       /* `flush` follows at the end of this poll; a transport may read it */
+    uint32_t n_waiting; /* senders on wait_head */
+    uint32_t n_holds;   /* while endpoints are being told: the session does not end */
+    bool opened;        /* `open` was called after the last `close` */
+    bool hurry;         /* rpr_device_up() during the end: no back-off */
+    bool removed;       /* unregistered */
+    bool admin_up;      /* wanted up; false after rpr_device_down() */
+    uint8_t doom;       /* what waits for the end of `poll` */
     struct rpr_endpoint *stopper; /* the endpoint that stopped the link (RPR_STOP_LINK), or NULL */
     char reason[RPR_REASON_MAX];
 };

@@ -123,6 +123,7 @@ struct rpr_endpoint {
     bool tx_limited;             /* tx_limit is the peer's word */
     bool waiting;                /* on link->wait_head */
     bool wait_credit;
+    bool later; /* waits only to have what it kept delivered again */
 
     /* Rest. */
     bool wants_peer; /* opened with dest ANY: announce again when unbound */
@@ -143,6 +144,7 @@ struct rpr_endpoint {
     struct rpr_endpoint *next_missed;
     struct rpr_quota *shared;
     struct slot *kept_first, *kept_last;
+    struct slot *redelivered; /* the first kept one, while the callback has it */
     struct rpr_endpoint *next_control, *next_wait, *next_grant;
     struct rpr_endpoint *next, *prev;          /* on the device, in order of opening */
     struct rpr_endpoint *next_name;            /* hash chain */
@@ -299,9 +301,9 @@ static inline void link_unlock(struct rpr_link *link);
 
 static inline bool link_trylock(struct rpr_link *link);
 
-void link_wait(struct rpr_link *link, struct rpr_endpoint *e);          /* under the lock */
-void link_unwait(struct rpr_link *link, struct rpr_endpoint *e);        /* under the lock */
-void link_wait_writable(struct rpr_link *link, struct rpr_endpoint *e); /* takes the lock */
+void link_wait(struct rpr_link *link, struct rpr_endpoint *e);       /* under the lock */
+void link_unwait(struct rpr_link *link, struct rpr_endpoint *e);     /* under the lock */
+void link_wait_later(struct rpr_link *link, struct rpr_endpoint *e); /* takes the lock */
 void link_missed(struct rpr_link *link,
                  struct rpr_endpoint *e);      /* the owner found the lock taken */
 void link_missed_again(struct rpr_node *node); /* tells those `writable` */
@@ -311,6 +313,7 @@ bool link_attend(struct rpr_link *link, unsigned budget); /* true: more is there
 bool link_poll(struct rpr_link *link, unsigned budget);   /* messages only; true: more is there */
 void link_stop(struct rpr_link *link, struct rpr_endpoint *e); /* leave its messages unread */
 void link_go_on(struct rpr_link *link, struct rpr_endpoint *e);
+void link_go_on_all(struct rpr_node *node); /* slots came back: those that are stopped try again */
 void link_released(struct rpr_link *link, struct rpr_incarnation *incarnation);
 void link_bury(struct rpr_node *node); /* frees what nothing uses any more; no callback runs */
 void link_hold(struct rpr_link *link); /* its session does not end before link_unhold() */
@@ -329,6 +332,7 @@ struct rpr_node {
     struct rpr_link *active;  /* looked at in each poll */
     struct rpr_link *touched; /* to be flushed at the end of this poll */
     struct rpr_link *links;
+    uint32_t n_stopped;          /* links that an endpoint stopped (RPR_STOP_LINK) */
     struct rpr_endpoint *missed; /* to be told `writable`: the owner did not get a lock */
     struct rpr_timer *timers;
     uint64_t next_ns; /* when the first timer is due; RPR_POLL_IDLE: there is none */

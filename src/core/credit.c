@@ -168,7 +168,8 @@ static void granted(struct rpr_link *link, const struct credit_entry *entry)
         e->wait_credit = false;
     link_unlock(link);
     if (tell && endpoint_enter(e)) {
-        receive_resume(e);
+        if (!(e->flags & RPR_EPT_MANUAL))
+            receive_resume(e);
         if (e->ops->writable && !e->closing)
             e->ops->writable(e->ctx, endpoint_handle(e));
         endpoint_leave(e);

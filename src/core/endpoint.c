@@ -313,6 +313,8 @@ void endpoint_unbind(struct rpr_endpoint *e, enum rpr_unbound_reason reason)
     endpoint_set_send(e, link, RPMSG_ADDR_ANY, false);
     if (reason == RPR_UNBOUND_CLOSED && e->n_kept && !(e->flags & RPR_EPT_NO_NS)) {
         e->ending = true;
+        if (link && !(e->flags & RPR_EPT_MANUAL))
+            link_wait_later(link, e);
         return;
     }
     if (!(e->flags & RPR_EPT_MANUAL))
@@ -385,6 +387,7 @@ void endpoint_device_up(struct rpr_endpoint *e)
 void endpoint_device_down(struct rpr_endpoint *e)
 {
     struct rpr_node *node = e->device->node;
+    struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
 
     if (e->addr == RPMSG_ADDR_ANY)
         return;
@@ -394,6 +397,8 @@ void endpoint_device_down(struct rpr_endpoint *e)
     e->addr = RPMSG_ADDR_ANY;
     e->announced = false;
     endpoint_unbind(e, RPR_UNBOUND_LOST);
+    if (link)
+        link_go_on(link, e);
     endpoint_set_send(e, NULL, RPMSG_ADDR_ANY, false);
 }
 

@@ -81,6 +81,7 @@ void link_flush_touched(struct rpr_node *node)
 
 void link_wait(struct rpr_link *link, struct rpr_endpoint *e)
 {
+    e->later = false;
     if (e->waiting)
         return;
     e->waiting = true;
@@ -94,6 +95,7 @@ void link_wait(struct rpr_link *link, struct rpr_endpoint *e)
         link->wait_tail->next_wait = e;
         link->wait_tail = e;
     }
+    link->n_waiting++;
     link_attention(link);
     if (link->lock)
         rpr_node_wake(link->node); /* the owner looks at all links */
@@ -101,10 +103,16 @@ void link_wait(struct rpr_link *link, struct rpr_endpoint *e)
         rpr_link_ready(link);
 }
 
-void link_wait_writable(struct rpr_link *link, struct rpr_endpoint *e)
+/* The receiver said RPR_LATER. If it did so because it could not send, it waits for that already;
+ * else nothing will ever ring for it, and it is asked again at each turn of the link, and by the
+ * timer. */
+void link_wait_later(struct rpr_link *link, struct rpr_endpoint *e)
 {
     link_lock(link);
-    link_wait(link, e);
+    if (!e->waiting && !e->wait_credit) {
+        link_wait(link, e);
+        e->later = true;
+    }
     link_unlock(link);
 }
 
@@ -117,6 +125,7 @@ static struct rpr_endpoint *pop_waiter(struct rpr_link *link)
         if (!link->wait_head)
             link->wait_tail = NULL;
         e->waiting = false;
+        link->n_waiting--;
     }
     return e;
 }
@@ -137,15 +146,21 @@ void link_unwait(struct rpr_link *link, struct rpr_endpoint *e)
     if (link->wait_tail == e)
         link->wait_tail = before;
     e->waiting = false;
+    link->n_waiting--;
 }
 
-static void tell_writable(struct rpr_endpoint *e)
+static void tell_writable(struct rpr_endpoint *e, bool later)
 {
+    struct rpr_link *link;
+
     if (!endpoint_enter(e))
         return;
     if (!(e->flags & RPR_EPT_MANUAL))
         receive_resume(e);
-    if (!e->closing && e->ops->writable)
+    link = atomic_load_explicit(&e->link, memory_order_relaxed);
+    if (link)
+        link_go_on(link, e);
+    if (!e->closing && !later && e->ops->writable)
         e->ops->writable(e->ctx, endpoint_handle(e));
     endpoint_leave(e);
 }
@@ -171,7 +186,7 @@ void link_missed_again(struct rpr_node *node)
         struct rpr_endpoint *next = e->next_missed;
 
         e->missed = false;
-        tell_writable(e);
+        tell_writable(e, false);
         endpoint_leave(e);
         e = next;
     }
@@ -194,51 +209,75 @@ static void watch_used_ring(struct rpr_link *link)
     rpr_timer_start(link->node, &link->wait_timer, link->node->now_ns + us * 1000u);
 }
 
-/* Tells those who wait, as long as there is room for what they may send. Each once: one that fills
- * the link again waits for the next round. True: some still wait. */
-static bool serve_waiters(struct rpr_link *link)
+/* Is there a buffer for the first one that waits? Under the lock. Control may take the last. */
+static bool has_room(struct rpr_link *link)
 {
-    struct rpr_endpoint *last = NULL;
-    struct rpr_endpoint *e;
+    struct rpr_slot slot;
 
-    do {
-        bool waiting, room, more;
+    if (link->ops->writable(link))
+        return true;
+    if (!(link->wait_head->flags & RPR_EPT_CONTROL) || link->ops->reserve(link, &slot, true))
+        return false;
+    link->ops->cancel(link, slot.id);
+    return true;
+}
 
-        if (!link_trylock(link)) {
-            link_attention(link);
-            return true;
-        }
-        waiting = link->wait_head != NULL;
-        if (!last)
-            last = link->wait_tail;
-        room = waiting && link->ops->writable(link);
-        e = room ? pop_waiter(link) : NULL;
-        more = link->wait_head != NULL;
+/* Tells those who wait, as long as there is room for what they may send. Each once: one that fills
+ * the link again waits for the next round. */
+static void serve_waiters(struct rpr_link *link)
+{
+    uint32_t n = 1;
+
+    for (uint32_t i = 0; i < n && link->incarnation; i++) {
+        struct rpr_endpoint *e = NULL;
+        bool later;
+
+        if (!link_trylock(link))
+            return;
+        if (!i)
+            n = link->n_waiting;
+        if (link->wait_head && has_room(link))
+            e = pop_waiter(link);
+        later = e && e->later;
         link_unlock(link);
-        if (waiting && !room)
-            watch_used_ring(link);
         if (!e)
-            return more;
-        link->wait_us = WAIT_FIRST_US;
-        tell_writable(e);
-    } while (e != last && link->incarnation);
-    return true; /* perhaps: the next turn finds out */
+            return;
+        if (!later)
+            link->wait_us = WAIT_FIRST_US;
+        tell_writable(e, later);
+    }
 }
 
 /* ---- one turn of a link ------------------------------------------------------------------------------- */
 
 void link_stop(struct rpr_link *link, struct rpr_endpoint *e)
 {
+    link->node->n_stopped += !link->stopper;
     link->stopper = e;
     link_attention(link);
+}
+
+static void unstop(struct rpr_link *link)
+{
+    link->node->n_stopped -= link->stopper != NULL;
+    link->stopper = NULL;
 }
 
 void link_go_on(struct rpr_link *link, struct rpr_endpoint *e)
 {
     if (link->stopper != e)
         return;
-    link->stopper = NULL;
+    unstop(link);
     rpr_link_ready(link);
+}
+
+void link_go_on_all(struct rpr_node *node)
+{
+    struct rpr_link *link;
+
+    for (link = node->links; link && node->n_stopped; link = link->next)
+        if (link->stopper)
+            link_go_on(link, link->stopper);
 }
 
 static void end_session(struct rpr_link *link);
@@ -268,12 +307,36 @@ void rpr_link_drain(struct rpr_link *link, unsigned limit)
     (void)poll_messages(link, limit); /* what callbacks ended waits for the next poll */
 }
 
+/* What is left after a link's turn waits for buffers, or is an endpoint that cannot take what it
+ * kept: for these the timer runs. Under the lock, where senders on other threads add themselves; who
+ * comes later wakes the node. */
+static void settle_attention(struct rpr_link *link)
+{
+    bool pending;
+
+    if (!link_trylock(link)) {
+        link_attention(link);
+        return;
+    }
+    pending = link->control_head || link->grant_head || link->wait_head;
+    if (!link->doom && (pending || link->stopper || !link->incarnation))
+        atomic_store_explicit(&link->attention, ATTENTION_KNOWN, memory_order_relaxed);
+    link_unlock(link);
+    if (!link->incarnation)
+        return;
+    if (pending) {
+        watch_used_ring(link);
+    } else {
+        link->wait_us = WAIT_FIRST_US;
+        rpr_timer_stop(link->node, &link->wait_timer);
+    }
+}
+
 /* The turn of a link that has more to do than messages, or cannot be polled. Finds out anew
  * whether it still needs attention. */
 bool link_attend(struct rpr_link *link, unsigned budget)
 {
     bool more = false;
-    bool pending = false;
 
     atomic_store_explicit(&link->attention, ATTENTION_NONE, memory_order_relaxed);
     end_doomed(link);
@@ -283,25 +346,28 @@ bool link_attend(struct rpr_link *link, unsigned budget)
     if (link->incarnation && link->control_head)
         ns_flush(link);
     if (link->incarnation)
-        pending = serve_waiters(link);
+        serve_waiters(link);
+    if (link->incarnation && link->control_head)
+        ns_flush(link); /* what callbacks had to say */
     if (link->incarnation && link->grant_head)
         credit_flush(link);
-    if (link->incarnation && (link->control_head || link->grant_head))
-        watch_used_ring(link);
-    pending |= !link->incarnation || link->stopper || link->control_head || link->grant_head;
-    if (pending && !atomic_load_explicit(&link->attention, memory_order_relaxed))
-        atomic_store_explicit(&link->attention, ATTENTION_KNOWN, memory_order_relaxed);
+    settle_attention(link);
     return more && link->incarnation;
 }
 
-/* A lock that is taken: a sender is at work, and there is something to look at soon. */
-static bool arm(struct rpr_link *link, bool want_writable)
+/* Nothing to do for this link until it rings? `*turn`: it must have its turn before anybody sleeps. */
+static bool arm(struct rpr_link *link, bool *turn)
 {
-    bool armed;
+    uint8_t attention = atomic_load_explicit(&link->attention, memory_order_relaxed);
+    bool armed = true;
 
-    if (!link_trylock(link))
+    *turn = link->incarnation && (attention == ATTENTION_NEW || !link_trylock(link));
+    if (*turn)
         return false;
-    armed = link->ops->arm(link, want_writable);
+    if (!link->incarnation)
+        return true;
+    if (!link->stopper)
+        armed = link->ops->arm(link, attention == ATTENTION_KNOWN);
     link_unlock(link);
     return armed;
 }
@@ -314,11 +380,10 @@ bool rpr_node_arm(struct rpr_node *node)
     CHECK_OWNER(node);
     while (*at) {
         struct rpr_link *link = *at;
-        uint8_t attention = atomic_load_explicit(&link->attention, memory_order_relaxed);
+        bool turn;
 
-        if (link->polled || (link->incarnation && attention == ATTENTION_NEW) ||
-            (link->incarnation && !link->stopper && !arm(link, attention == ATTENTION_KNOWN))) {
-            idle = idle && link->polled;
+        if (!arm(link, &turn) || link->polled) {
+            idle = idle && link->polled && !turn;
             at = &link->next_active;
             continue;
         }
@@ -544,8 +609,9 @@ static void end_session(struct rpr_link *link)
 {
     enum doom doom;
 
-    link->stopper = NULL;
+    unstop(link);
     doom = tell_end(link);
+    unstop(link);
     rpr_timer_stop(link->node, &link->wait_timer);
     rpr_timer_stop(link->node, &link->retry_timer);
     forget_queues(link);

@@ -32,12 +32,14 @@ static void give_back(struct rpr_endpoint *e, struct slot *slot)
 
     slots_put(node, slot);
     e->n_slots--;
-    if (!e->n_borrowed)
-        return;
-    e->n_borrowed--;
-    node->pool.n_shared++;
-    if (e->shared)
-        e->shared->used--;
+    if (e->n_borrowed) {
+        e->n_borrowed--;
+        node->pool.n_shared++;
+        if (e->shared)
+            e->shared->used--;
+    }
+    if (RPR_UNLIKELY(node->n_stopped))
+        link_go_on_all(node);
 }
 
 static struct slot *take_first(struct rpr_endpoint *e)
@@ -63,7 +65,13 @@ static void dropped(struct rpr_endpoint *e)
 void receive_drop_kept(struct rpr_endpoint *e)
 {
     while (e->n_kept) {
-        give_back(e, take_first(e));
+        struct slot *slot = take_first(e);
+
+        if (slot == e->redelivered) {
+            e->redelivered = NULL; /* the callback that has it says what becomes of it */
+            continue;
+        }
+        give_back(e, slot);
         dropped(e);
     }
 }
@@ -90,7 +98,7 @@ static enum rpr_link_rx_result keep(struct rpr_link *link, struct rpr_endpoint *
         return RPR_LINK_RX_DONE;
     }
     slot = slot_for(e);
-    if (!slot && e->overflow == RPR_DROP_OLDEST && e->n_kept) {
+    if (!slot && e->overflow == RPR_DROP_OLDEST && e->n_kept && !e->redelivered) {
         give_back(e, take_first(e));
         dropped(e);
         slot = slot_for(e);
@@ -113,29 +121,49 @@ static enum rpr_link_rx_result keep(struct rpr_link *link, struct rpr_endpoint *
     return RPR_LINK_RX_DONE;
 }
 
-/* Redelivers in order. A held one must live on in its slot, so holding a kept message is a copy
- * that stays: the slot goes back at rpr_release(). */
+/* The first kept message once more; false: not now. It stays where it is while the callback has it,
+ * unless that drops all of them (close, unbind): then it is not on the list any more. A held one
+ * lives on in its slot, which goes back at rpr_release(). */
+static bool redeliver(struct rpr_endpoint *e)
+{
+    struct slot *slot = e->kept_first;
+    struct rpr_msg msg = {.data = slot->data, .len = slot->len, .src = slot->src, .endpoint = e};
+    enum rpr_rx_result result;
+    bool on_list;
+
+    e->redelivered = slot;
+    result = e->ops->rx(e->ctx, endpoint_handle(e), &msg);
+    on_list = e->redelivered == slot;
+    e->redelivered = NULL;
+    if (result == RPR_LATER && on_list)
+        return false;
+    if (on_list)
+        (void)take_first(e);
+    if (result == RPR_HOLD)
+        e->n_held++;
+    else
+        give_back(e, slot);
+    if (result == RPR_LATER)
+        dropped(e);
+    else
+        credit_consumed(e);
+    return true;
+}
+
+/* Redelivers in order. */
 void receive_resume(struct rpr_endpoint *e)
 {
+    struct rpr_link *link;
+
     if (!e->n_kept || e->resuming || !endpoint_enter(e))
         return;
     e->resuming = true;
-    while (e->n_kept && !e->closing) {
-        struct slot *slot = e->kept_first;
-        struct rpr_msg msg = {
-            .data = slot->data, .len = slot->len, .src = slot->src, .endpoint = e};
-        enum rpr_rx_result result = e->ops->rx(e->ctx, endpoint_handle(e), &msg);
-
-        if (result == RPR_LATER || e->kept_first != slot)
-            break; /* or the callback closed the endpoint, which dropped them all */
-        (void)take_first(e);
-        if (result == RPR_HOLD)
-            e->n_held++;
-        else
-            give_back(e, slot);
-        credit_consumed(e);
-    }
+    while (e->n_kept && !e->closing && redeliver(e))
+        ;
     e->resuming = false;
+    link = atomic_load_explicit(&e->link, memory_order_relaxed);
+    if (e->n_kept && !(e->flags & RPR_EPT_MANUAL) && link)
+        link_wait_later(link, e);
     if (!e->n_kept && e->ending && !e->closing)
         endpoint_unbind(e, RPR_UNBOUND_CLOSED);
     endpoint_leave(e);
@@ -186,7 +214,7 @@ static enum rpr_link_rx_result result_of(struct rpr_link *link, struct rpr_endpo
         return RPR_LINK_RX_DONE;
     }
     if (!(e->flags & RPR_EPT_MANUAL))
-        link_wait_writable(link, e);
+        link_wait_later(link, e);
     return keep(link, e, msg);
 }
 
