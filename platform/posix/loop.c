@@ -48,7 +48,6 @@ struct rpr_loop {
     uint64_t active_ns; /* something came */
     uint64_t spin_ns;
     bool more;     /* the last poll left work */
-    bool looked;   /* in this turn */
     bool spinning; /* not armed: nobody rings */
     bool locked;   /* struct rpr_loop_config */
     int old_slack;
@@ -261,7 +260,6 @@ static int look(struct rpr_loop *loop, uint64_t wait_ns)
 {
     int n = wait_events(loop, wait_ns);
 
-    loop->looked = true;
     if (n < 0)
         return errno == EINTR ? 0 : -RPR_EIO;
     loop->n_events = n;
@@ -391,9 +389,6 @@ static int sleep_at_most(struct rpr_loop *loop, int timeout_ms)
 static void read_clocks(struct rpr_loop *loop)
 {
     loop->now_ns = loop_clock_ns();
-    if (loop->looked)
-        loop->looked_ns = loop->now_ns;
-    loop->looked = false;
     if (loop->spinning || ++loop->n_turns % LOOK_AT_CPU_TURNS == 0)
         look_at_cpu(loop);
 }
@@ -432,11 +427,17 @@ int rpr_loop_turn(struct rpr_loop *loop, int timeout_ms)
 {
     int error = 0;
 
-    if (timeout_ms != 0 && quiet(loop))
+    if (timeout_ms != 0 && quiet(loop)) {
         error = sleep_at_most(loop, timeout_ms);
-    else if (loop->now_ns - loop->looked_ns >= LOOK_EVERY_NS)
-        error = look(loop, 0);
-    read_clocks(loop);
+        read_clocks(loop);
+        loop->looked_ns = loop->now_ns;
+    } else {
+        read_clocks(loop);
+        if (loop->now_ns - loop->looked_ns >= LOOK_EVERY_NS) {
+            loop->looked_ns = loop->now_ns;
+            error = look(loop, 0);
+        }
+    }
     poll_node(loop);
     if (timeout_ms != 0 && !loop->more)
         rest(loop);
