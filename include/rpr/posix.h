@@ -157,7 +157,8 @@ int rpr_client_send(struct rpr_client *client, const void *data, size_t len, int
 /* Longest message, once there is a peer. */
 uint32_t rpr_client_tx_len(const struct rpr_client *client);
 
-/* Next message: its length (at most `size`, longer ones: -RPR_EMSGSIZE), 0 bytes is a message.
+/* Next message: its length; 0 bytes is a message. -RPR_EMSGSIZE: it is longer than `size`, and waits
+ * for a call with more room.
  * -RPR_ENOENT: the peer closed and all was read; -RPR_ENOTCONN: link, device or daemon lost, what
  * had come was read before; -RPR_ETIMEDOUT. */
 int rpr_client_recv(struct rpr_client *client, void *data, size_t size, int timeout_ms);

@@ -43,10 +43,10 @@ static struct sockaddr_un address_of(const char *path)
     return address;
 }
 
-int unix_connect(const char *path, int type)
+static int connect_with(const char *path, int type)
 {
     struct sockaddr_un address = address_of(path);
-    int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     int code;
 
     if (fd < 0)
@@ -56,6 +56,16 @@ int unix_connect(const char *path, int type)
     code = errno;
     close(fd);
     return -code;
+}
+
+int unix_connect(const char *path, int type)
+{
+    return connect_with(path, type | SOCK_NONBLOCK);
+}
+
+int unix_connect_wait(const char *path, int type)
+{
+    return connect_with(path, type);
 }
 
 bool rpr_unix_same_user(int fd)

@@ -5,4 +5,7 @@
 /* A connected, non-blocking socket, or a negative errno (-EAGAIN: the listener's queue is full). */
 int unix_connect(const char *path, int type);
 
+/* The same, blocking, for programs that have nothing else to do. */
+int unix_connect_wait(const char *path, int type);
+
 #endif

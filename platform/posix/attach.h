@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one thing that a client says on a control socket (docs/CONTROL.md): attach. */
+#ifndef POSIX_ATTACH_H
+#define POSIX_ATTACH_H
+
+#include <rpr/posix.h>
+
+struct attached {
+    int control;  /* the connection to the daemon; to be kept open and closed */
+    int fd;       /* the private link's SOCK_SEQPACKET socket */
+    bool trusted; /* the daemon runs as the same user */
+};
+
+/* Connects, asks and waits for the answer, at most 5 s for each line. 0, or negative with one line
+ * in `error`. */
+int attach(struct attached *attached, const char *path, const char *device, const char *service,
+           char error[RPR_ERROR_TEXT]);
+
+#endif

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A blocking client: a node with one link, to a daemon, and one endpoint on it, which the daemon
+ * joins to the remote's.
+ *
+ * What comes while nobody receives is kept by the endpoint within its quota, in order; the quota
+ * is what the daemon has credit for, so that not reading stops the sender and loses nothing. Kept
+ * messages outlive the link.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "posix/attach.h"
+#include "posix/loop.h"
+
+#define MAX_MESSAGE   65519u /* of any link */
+#define QUOTA         64u    /* messages kept; memory is touched as it is used */
+#define LINK_UP_MS    5000
+#define LOOK_TAKEN_MS 1 /* nobody rings for buffers that nobody waits for */
+#define REMOTE        "daemon"
+
+enum peer { PEER_NONE, PEER_BOUND, PEER_CLOSED, PEER_LOST };
+
+struct rpr_client {
+    struct rpr_loop *loop;
+    struct rpr_device *device;
+    struct rpr_link *link;
+    rpr_ept_t ept;
+    int control;
+    enum peer peer;
+    bool open;       /* the endpoint */
+    bool close_due;  /* the peer closed, and nobody was told */
+    uint64_t n_told; /* of what a call might wait for: bound, unbound, message kept */
+    char reason[RPR_REASON_MAX];
+
+    /* The call that receives now. */
+    void *into; /* NULL: none */
+    size_t into_size;
+    int received; /* length or -RPR_EMSGSIZE */
+
+    struct rpr_watch deadline; /* a timerfd, for those who poll rpr_client_fd(), or -1 */
+};
+
+/* ---- the endpoint ------------------------------------------------------------------------------------ */
+
+static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *msg)
+{
+    struct rpr_client *c = ctx;
+
+    (void)ept;
+    c->n_told++;
+    if (!c->into || c->close_due) /* after a close it is of the next peer */
+        return RPR_LATER;
+    if (msg->len > c->into_size) {
+        c->received = -RPR_EMSGSIZE;
+        c->into = NULL;
+        return RPR_LATER;
+    }
+    if (msg->len)
+        memcpy(c->into, msg->data, msg->len);
+    c->received = (int)msg->len;
+    c->into = NULL;
+    return RPR_DONE;
+}
+
+static void on_bound(void *ctx, rpr_ept_t ept, uint32_t dest)
+{
+    struct rpr_client *c = ctx;
+
+    (void)ept;
+    (void)dest;
+    c->peer = PEER_BOUND;
+    c->n_told++;
+}
+
+static void on_unbound(void *ctx, rpr_ept_t ept, enum rpr_unbound_reason reason)
+{
+    struct rpr_client *c = ctx;
+
+    (void)ept;
+    c->peer = reason == RPR_UNBOUND_CLOSED ? PEER_CLOSED : PEER_LOST;
+    c->close_due = c->peer == PEER_CLOSED;
+    c->n_told++;
+}
+
+static const struct rpr_ept_ops ept_ops = {.rx = on_rx, .bound = on_bound, .unbound = on_unbound};
+
+/* The link stays registered: its endpoint keeps what came before. */
+static void on_ended(void *ctx, const char *reason)
+{
+    struct rpr_client *c = ctx;
+
+    c->peer = PEER_LOST;
+    c->n_told++;
+    snprintf(c->reason, sizeof(c->reason), "%s", reason);
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------------- */
+
+static uint64_t deadline_of(int timeout_ms)
+{
+    return timeout_ms < 0 ? UINT64_MAX : loop_clock_ns() + (uint64_t)timeout_ms * UINT64_C(1000000);
+}
+
+/* One turn of at most `step_ms` (-1: any). 0, -RPR_ETIMEDOUT after the turn that began behind the
+ * deadline, or what stops the loop. */
+static int turn_until(struct rpr_client *c, uint64_t deadline_ns, int step_ms)
+{
+    uint64_t now = deadline_ns == UINT64_MAX ? 0 : loop_clock_ns();
+    uint64_t left_ms = deadline_ns > now ? (deadline_ns - now + 999999u) / 1000000u : 0;
+    int ms = deadline_ns == UINT64_MAX ? -1 : left_ms > 3600000u ? 3600000 : (int)left_ms;
+    int error;
+
+    if (step_ms >= 0 && (ms < 0 || ms > step_ms))
+        ms = step_ms;
+    error = rpr_loop_turn(c->loop, ms);
+    return error ? error : deadline_ns <= now ? -RPR_ETIMEDOUT : 0;
+}
+
+static bool has_kept(const struct rpr_client *c)
+{
+    struct rpr_ept_info info;
+
+    return rpr_ept_info(c->ept, &info) == 0 && info.n_kept > 0;
+}
+
+static void set_deadline(struct rpr_client *c, uint64_t at_ns)
+{
+    struct itimerspec when = {.it_value = {.tv_sec = 0}};
+
+    if (at_ns != RPR_POLL_IDLE) {
+        at_ns += at_ns == 0; /* zero would mean never */
+        when.it_value.tv_sec = (time_t)(at_ns / 1000000000u);
+        when.it_value.tv_nsec = (long)(at_ns % 1000000000u);
+    }
+    timerfd_settime(c->deadline.fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* Before each return to a program that polls the descriptor: from here on it becomes readable by
+ * itself. */
+static int leave(struct rpr_client *c, int result)
+{
+    uint64_t n_told = c->n_told;
+    uint64_t deadline;
+
+    if (c->deadline.fd < 0)
+        return result;
+    deadline = loop_settle(c->loop);
+    if (deadline == RPR_POLL_MORE || c->n_told != n_told || c->close_due || has_kept(c) ||
+        c->peer == PEER_LOST)
+        loop_wake(c->loop);
+    set_deadline(c, deadline);
+    return result;
+}
+
+/* ---- open ---------------------------------------------------------------------------------------------- */
+
+static int complain(char error[RPR_ERROR_TEXT], int code, const char *what)
+{
+    snprintf(error, RPR_ERROR_TEXT, "%.200s", what);
+    return code;
+}
+
+static int open_loop(struct rpr_client *c, char error[RPR_ERROR_TEXT])
+{
+    char name[RPR_NAME_MAX + 1];
+    struct rpr_loop_config config = {.name = name, .slot_bytes = MAX_MESSAGE, .slots = QUOTA};
+    int code;
+
+    snprintf(name, sizeof(name), "client-%ld", (long)getpid());
+    code = rpr_loop_open(&c->loop, &config);
+    return code ? complain(error, code, rpr_strerror(code)) : 0;
+}
+
+static int open_link(struct rpr_client *c, const struct attached *attached,
+                     char error[RPR_ERROR_TEXT])
+{
+    struct rpr_shm_config config = {.remote = REMOTE,
+                                    .fd = attached->fd,
+                                    .trusted = attached->trusted,
+                                    .ended = on_ended,
+                                    .ctx = c};
+    uint64_t deadline = deadline_of(LINK_UP_MS);
+    int code = rpr_shm_join_fd(c->loop, &config, &c->link, error);
+
+    if (code)
+        return code;
+    c->device = rpr_device_find(rpr_loop_node(c->loop), REMOTE);
+    while (rpr_device_state(c->device) != RPR_DEVICE_UP && c->peer != PEER_LOST && !code)
+        code = turn_until(c, deadline, -1);
+    if (c->peer == PEER_LOST)
+        return complain(error, -RPR_ENOTCONN, c->reason);
+    return code ? complain(error, code, "the daemon does not make the link") : 0;
+}
+
+static int open_endpoint(struct rpr_client *c, const char *service, char error[RPR_ERROR_TEXT])
+{
+    struct rpr_ept_config config = {.name = service,
+                                    .addr = RPR_ADDR_ANY,
+                                    .dest = RPR_ADDR_ANY,
+                                    .quota = QUOTA,
+                                    .flags = RPR_EPT_MANUAL,
+                                    .overflow = RPR_STOP_LINK,
+                                    .ops = &ept_ops,
+                                    .ctx = c};
+    int code = rpr_ept_open(c->device, &config, &c->ept);
+
+    c->open = code == 0;
+    return code ? complain(error, code, rpr_strerror(code)) : 0;
+}
+
+static void free_client(struct rpr_client *c)
+{
+    if (c->deadline.fd >= 0) {
+        rpr_watch_stop(c->loop, &c->deadline);
+        close(c->deadline.fd);
+    }
+    rpr_loop_close(c->loop);
+    if (c->control >= 0)
+        close(c->control);
+    free(c);
+}
+
+static int open_client(struct rpr_client *c, const char *control, const char *device,
+                       const char *service, char error[RPR_ERROR_TEXT])
+{
+    struct attached attached;
+    char path[108];
+    int code;
+
+    if (!service || strlen(service) > RPR_NAME_MAX || !service[0] ||
+        (device && strlen(device) > RPR_NAME_MAX))
+        return complain(error, -RPR_EINVAL, "a service and a device have names of 1 to 31 bytes");
+    code = rpr_control_find(path, control, NULL, error);
+    if (!code)
+        code = attach(&attached, path, device, service, error);
+    if (code)
+        return code;
+    c->control = attached.control;
+    code = open_loop(c, error);
+    if (code) {
+        close(attached.fd);
+        return code;
+    }
+    code = open_link(c, &attached, error);
+    return code ? code : open_endpoint(c, service, error);
+}
+
+int rpr_client_open(struct rpr_client **client, const char *control, const char *device,
+                    const char *service, char error[RPR_ERROR_TEXT])
+{
+    struct rpr_client *c = calloc(1, sizeof(*c));
+    int code;
+
+    if (!c)
+        return complain(error, -RPR_ENOMEM, "out of memory");
+    c->control = c->deadline.fd = -1;
+    code = open_client(c, control, device, service, error);
+    if (code) {
+        free_client(c);
+        return code;
+    }
+    *client = c;
+    return 0;
+}
+
+/* ---- calls ---------------------------------------------------------------------------------------------- */
+
+static int wait_for_peer(struct rpr_client *c, uint64_t deadline_ns)
+{
+    int code = 0;
+
+    while (c->peer != PEER_BOUND && c->peer != PEER_LOST && !code)
+        code = turn_until(c, deadline_ns, -1);
+    if (c->peer == PEER_BOUND)
+        return 0;
+    return c->peer == PEER_LOST ? -RPR_ENOTCONN : code;
+}
+
+int rpr_client_wait(struct rpr_client *c, int timeout_ms)
+{
+    return leave(c, wait_for_peer(c, deadline_of(timeout_ms)));
+}
+
+uint32_t rpr_client_tx_len(const struct rpr_client *c)
+{
+    return c->peer == PEER_BOUND ? rpr_device_tx_len(c->device) : 0;
+}
+
+static int send_until(struct rpr_client *c, const void *data, size_t len, uint64_t deadline_ns)
+{
+    int code = 0;
+
+    while (!code) {
+        if (c->peer == PEER_CLOSED || c->peer == PEER_LOST)
+            return -RPR_ENOTCONN;
+        if (c->peer == PEER_BOUND) {
+            int sent = rpr_send(c->ept, data, len, 0);
+
+            if (sent != -RPR_EAGAIN)
+                return sent;
+        }
+        code = turn_until(c, deadline_ns, -1);
+    }
+    return code;
+}
+
+int rpr_client_send(struct rpr_client *c, const void *data, size_t len, int timeout_ms)
+{
+    return leave(c, send_until(c, data, len, deadline_of(timeout_ms)));
+}
+
+/* True: the call has its result. */
+static bool take_kept(struct rpr_client *c)
+{
+    if (c->into)
+        (void)rpr_ept_resume(c->ept);
+    return !c->into;
+}
+
+/* True: the call ends with *result. What came before was read before. */
+static bool peer_is_gone(struct rpr_client *c, int *result)
+{
+    if (c->close_due || c->peer == PEER_CLOSED) {
+        c->close_due = false;
+        *result = -RPR_ENOENT;
+        return true;
+    }
+    *result = -RPR_ENOTCONN;
+    return c->peer == PEER_LOST;
+}
+
+static int receive_until(struct rpr_client *c, uint64_t deadline_ns)
+{
+    int code = 0;
+    int result;
+
+    for (;;) {
+        if (take_kept(c))
+            return c->received;
+        if (peer_is_gone(c, &result))
+            return result;
+        if (code)
+            return code;
+        code = turn_until(c, deadline_ns, -1);
+    }
+}
+
+int rpr_client_recv(struct rpr_client *c, void *data, size_t size, int timeout_ms)
+{
+    static char nothing;
+    int result;
+
+    c->into = size ? data : &nothing;
+    c->into_size = size;
+    result = receive_until(c, deadline_of(timeout_ms));
+    c->into = NULL;
+    return leave(c, result);
+}
+
+/* ---- for programs with a poll loop ------------------------------------------------------------------- */
+
+static void deadline_came(struct rpr_watch *watch, uint32_t events)
+{
+    uint64_t n;
+
+    (void)events;
+    (void)!read(watch->fd, &n, sizeof(n));
+}
+
+int rpr_client_fd(struct rpr_client *c)
+{
+    if (c->deadline.fd < 0) {
+        c->deadline =
+            (struct rpr_watch){.ready = deadline_came,
+                               .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+                               .events = EPOLLIN};
+        if (c->deadline.fd < 0)
+            return -RPR_EIO;
+        (void)rpr_watch_start(c->loop, &c->deadline);
+    }
+    return leave(c, loop_fd(c->loop));
+}
+
+/* ---- close ---------------------------------------------------------------------------------------------- */
+
+/* Has the daemon taken every message out of the ring? */
+static bool all_taken(struct rpr_client *c)
+{
+    struct rpr_queue_info tx;
+
+    if (!rpr_device_queue(c->device, 0, &tx))
+        return true;                       /* there is no ring any more */
+    (void)c->link->ops->writable(c->link); /* takes back what was returned */
+    return rpr_device_queue(c->device, 0, &tx) && tx.pending == 0;
+}
+
+static int wait_until_taken(struct rpr_client *c, uint64_t deadline_ns)
+{
+    int code = 0;
+
+    for (;;) {
+        if (c->peer == PEER_CLOSED || c->peer == PEER_LOST)
+            return -RPR_ENOTCONN;
+        if (c->peer == PEER_NONE || all_taken(c) || code)
+            return code;
+        code = turn_until(c, deadline_ns, LOOK_TAKEN_MS);
+    }
+}
+
+int rpr_client_close(struct rpr_client *c, int timeout_ms)
+{
+    int result = wait_until_taken(c, deadline_of(timeout_ms));
+
+    (void)rpr_ept_close(c->ept);
+    (void)rpr_loop_turn(c->loop, 0); /* the word that says so leaves */
+    free_client(c);
+    return result;
+}
