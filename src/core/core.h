@@ -103,25 +103,26 @@ struct rpr_endpoint {
     const struct rpr_ept_ops *ops;
     void *ctx;
     struct rpr_device *device;
-    uint64_t n_rx;        /* messages dealt with */
-    uint32_t rx_start;    /* n_rx when it was bound */
-    uint32_t rx_grant_at; /* n_rx at which credit is granted next */
-    uint32_t n_calls;     /* callbacks that run now */
-    uint32_t n_kept;      /* messages in kept_first.. */
-    bool receptive;       /* bound, and nothing kept that comes first */
+    uint64_t rx_mark;  /* how many messages are dealt with when credit is granted next */
+    uint32_t rx_left;  /* messages until then, not 0; see endpoint_n_rx() */
+    uint32_t rx_start; /* endpoint_n_rx() when it was bound */
+    uint32_t n_calls;  /* callbacks that run now */
+    uint32_t n_kept;   /* messages in kept_first.. */
+    bool receptive;    /* bound, and nothing kept that comes first */
 
     /* Send part: written by the owner under the lock of `link`, read by senders under it. */
     _Atomic(struct rpr_link *) link; /* NULL: not up */
     struct rpr_link *quick;          /* `link`, if it has no lock and the endpoint is bound */
-    uint32_t quick_generation;   /* `generation`, if `quick` is set; else 0, which no handle has */
-    uint32_t generation;         /* of the handle; moves on at close */
-    uint32_t tx_len;             /* longest payload */
-    uint32_t send_flags;         /* RPR_SEND_CONTROL or 0 */
-    uint64_t n_tx;               /* messages sent */
-    uint32_t tx_start, tx_limit; /* n_tx when it was bound, and how far it may go */
-    bool sendable;               /* bound, not closing */
-    bool tx_limited;             /* tx_limit is the peer's word */
-    bool waiting;                /* on link->wait_head */
+    uint32_t quick_generation; /* `generation`, if `quick` is set; else 0, which no handle has */
+    uint32_t generation;       /* of the handle; moves on at close */
+    uint32_t tx_len;           /* longest payload */
+    uint32_t send_flags;       /* RPR_SEND_CONTROL or 0 */
+    uint64_t tx_mark;          /* how many messages may have been sent */
+    int32_t tx_left;           /* messages until then; see endpoint_n_tx() */
+    uint32_t tx_start;         /* endpoint_n_tx() when it was bound */
+    bool sendable;             /* bound, not closing */
+    bool tx_limited;           /* tx_mark is the peer's word */
+    bool waiting;              /* on link->wait_head */
     bool wait_credit;
     bool later; /* waits only to have what it kept delivered again */
 
@@ -156,6 +157,17 @@ struct rpr_endpoint {
     uint32_t fixed_dest;
     char name[RPR_NAME_MAX + 1];
 };
+
+/* Messages dealt with, and sent: counted down to what happens next, which is the cheapest. */
+static inline uint64_t endpoint_n_rx(const struct rpr_endpoint *e)
+{
+    return e->rx_mark - e->rx_left;
+}
+
+static inline uint64_t endpoint_n_tx(const struct rpr_endpoint *e)
+{
+    return e->tx_mark - (uint64_t)(int64_t)e->tx_left;
+}
 
 static inline bool endpoint_is_receptive(const struct rpr_endpoint *e)
 {
@@ -267,23 +279,23 @@ void ns_drop_announcements(struct rpr_device *device);
 #define CREDIT_FIRST  4u   /* messages that may be sent before the first grant (SPEC) */
 #define CREDIT_WINDOW 256u /* of an endpoint that keeps nothing: its receiver is always ready */
 
+void credit_reset(struct rpr_endpoint *e); /* nothing was sent nor received */
 void credit_start(struct rpr_endpoint *e, const struct rpr_link *link); /* at bind */
 void credit_stop(struct rpr_endpoint *e);                               /* at unbind */
-bool credit_extend(
-    struct rpr_endpoint *e); /* tx_count reached tx_limit: may it go on? Under the lock */
-void credit_due(struct rpr_endpoint *e); /* rx_count reached rx_grant_at */
+bool credit_extend(struct rpr_endpoint *e); /* tx_left is 0: may it go on? Under the lock */
+void credit_due(struct rpr_endpoint *e);    /* rx_left is 0 */
 void credit_flush(struct rpr_link *link);
 void credit_receive(struct rpr_link *link, const uint8_t *payload, uint32_t len);
 
 /* May one more message be sent without credit_extend()? Under the lock. */
 static inline bool credit_left(const struct rpr_endpoint *e)
 {
-    return (int32_t)(e->tx_limit - (uint32_t)e->n_tx) > 0;
+    return e->tx_left > 0;
 }
 
 static inline void credit_consumed(struct rpr_endpoint *e)
 {
-    if (RPR_UNLIKELY((uint32_t)++e->n_rx == e->rx_grant_at))
+    if (RPR_UNLIKELY(--e->rx_left == 0))
         credit_due(e);
 }
 
@@ -327,6 +339,7 @@ struct rpr_node {
     uint64_t now_ns;
     struct rpr_link *polling; /* the link whose `poll` runs: its end waits for the return */
     bool in_poll;             /* rpr_node_poll() runs: doorbells wait for its end */
+    bool unfinished;          /* a link has more than its turn of this poll could do */
     bool closing;             /* held messages and callbacks are not waited for any more */
     bool burying;             /* nor is the memory of connections */
     struct rpr_link *active;  /* looked at in each poll */

@@ -24,15 +24,36 @@ static uint32_t window_of(const struct rpr_endpoint *e)
     return e->quota ? e->window : CREDIT_WINDOW;
 }
 
+/* How many more may be sent now, or dealt with before the next grant. */
+static void set_tx_left(struct rpr_endpoint *e, uint32_t left)
+{
+    uint64_t n_tx = endpoint_n_tx(e);
+
+    e->tx_left = (int32_t)left;
+    e->tx_mark = n_tx + (uint64_t)(int64_t)e->tx_left;
+}
+
+static void set_rx_left(struct rpr_endpoint *e, uint32_t left)
+{
+    e->rx_mark = endpoint_n_rx(e) + left;
+    e->rx_left = left;
+}
+
+void credit_reset(struct rpr_endpoint *e)
+{
+    e->tx_mark = e->rx_mark = e->rx_left = UNLIMITED;
+    e->tx_left = UNLIMITED;
+}
+
 void credit_start(struct rpr_endpoint *e, const struct rpr_link *link)
 {
     bool credit = link->credit && !(e->flags & RPR_EPT_CONTROL);
 
-    e->tx_start = (uint32_t)e->n_tx;
-    e->tx_limit = e->tx_start + (credit ? CREDIT_FIRST : UNLIMITED);
+    e->tx_start = (uint32_t)endpoint_n_tx(e);
+    set_tx_left(e, credit ? CREDIT_FIRST : UNLIMITED);
     e->tx_limited = credit;
-    e->rx_start = (uint32_t)e->n_rx;
-    e->rx_grant_at = e->rx_start + UNLIMITED;
+    e->rx_start = (uint32_t)endpoint_n_rx(e);
+    set_rx_left(e, UNLIMITED);
     if (credit)
         credit_due(e);
 }
@@ -73,7 +94,7 @@ bool credit_extend(struct rpr_endpoint *e)
 {
     if (e->tx_limited)
         return false;
-    e->tx_limit = (uint32_t)e->n_tx + UNLIMITED;
+    set_tx_left(e, UNLIMITED);
     return true;
 }
 
@@ -97,7 +118,7 @@ static void grow(struct rpr_endpoint *e)
 
 static uint32_t dealt_with(const struct rpr_endpoint *e)
 {
-    return (uint32_t)e->n_rx - e->rx_start;
+    return (uint32_t)endpoint_n_rx(e) - e->rx_start;
 }
 
 /* The receiver's turn: a grant is queued and leaves with the next flush of the link. */
@@ -105,13 +126,15 @@ void credit_due(struct rpr_endpoint *e)
 {
     struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
 
-    if (!link || !link->credit || e->granting || (e->flags & RPR_EPT_CONTROL)) {
-        e->rx_grant_at = (uint32_t)e->n_rx + UNLIMITED;
+    if (!link || !link->credit || (e->flags & RPR_EPT_CONTROL)) {
+        set_rx_left(e, UNLIMITED);
         return;
     }
     if (dealt_with(e) && e->window < e->quota && !(e->flags & RPR_EPT_NO_LIMIT))
         grow(e);
-    e->rx_grant_at = (uint32_t)e->n_rx + window_of(e) / 2 + (window_of(e) < 2);
+    set_rx_left(e, window_of(e) / 2 + (window_of(e) < 2));
+    if (e->granting)
+        return; /* the one that waits for a buffer will say what is true then */
     e->next_grant = link->grant_head;
     link->grant_head = e;
     e->granting = true;
@@ -160,8 +183,8 @@ static void granted(struct rpr_link *link, const struct credit_entry *entry)
     /* The first grant begins the flow control of a binding that is older than the agreement on it.
      * Never backwards after that: a peer's nonsense costs only itself. */
     limit = e->tx_start + entry->limit;
-    if (!e->tx_limited || limit - e->tx_limit < UNLIMITED)
-        e->tx_limit = limit;
+    if (!e->tx_limited || limit - (uint32_t)e->tx_mark < UNLIMITED)
+        set_tx_left(e, limit - (uint32_t)endpoint_n_tx(e));
     e->tx_limited = true;
     tell = e->wait_credit && credit_left(e);
     if (tell)

@@ -312,8 +312,8 @@ void rpr_device_info(const struct rpr_device *d, struct rpr_device_info *info)
     info->announcements_refused = d->announcements_refused;
     info->counters = d->counters; /* of endpoints that are no more, and those that are: */
     for (e = d->first; e; e = e->next) {
-        info->counters.tx += e->n_tx;
-        info->counters.rx += e->n_rx - e->n_dropped;
+        info->counters.tx += endpoint_n_tx(e);
+        info->counters.rx += endpoint_n_rx(e) - e->n_dropped;
     }
 }
 

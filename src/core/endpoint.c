@@ -183,9 +183,10 @@ void endpoint_finish(struct rpr_endpoint *e)
         return;
     if (!e->closed_told) {
         e->finishing = true; /* its DESTROY may leave, and its link end, while `closed` runs */
-        e->device->counters.tx += e->n_tx;
-        e->device->counters.rx += e->n_rx - e->n_dropped;
-        e->n_tx = e->n_rx = e->n_dropped = 0;
+        e->device->counters.tx += endpoint_n_tx(e);
+        e->device->counters.rx += endpoint_n_rx(e) - e->n_dropped;
+        e->n_dropped = 0;
+        credit_reset(e);
         if (e->shared)
             e->shared->used -= e->window - e->base_window;
         node->pool.n_shared += e->window - e->base_window;
@@ -470,6 +471,7 @@ static void fill(struct rpr_endpoint *e, struct rpr_device *d, const struct rpr_
     e->state = RPR_EPT_UNBOUND;
     if (c->name)
         text_copy(e->name, sizeof e->name, c->name);
+    credit_reset(e);
 }
 
 /* Makes the endpoint reachable on a device that is up: one that knows its peer is bound. */
@@ -641,8 +643,8 @@ int rpr_ept_info(rpr_ept_t ept, struct rpr_ept_info *info)
     info->state = (enum rpr_ept_state)e->state;
     info->n_held = e->n_held;
     info->n_kept = e->n_kept;
-    info->tx = e->n_tx;
-    info->rx = e->n_rx - e->n_dropped;
+    info->tx = endpoint_n_tx(e);
+    info->rx = endpoint_n_rx(e) - e->n_dropped;
     info->dropped = e->n_dropped;
     return 0;
 }

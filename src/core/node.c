@@ -312,21 +312,23 @@ static __attribute__((noinline)) void attend(struct rpr_node *node)
 static inline uint64_t poll_links(struct rpr_node *node, unsigned budget)
 {
     struct rpr_link *link;
-    bool more = false;
 
+    node->unfinished = false;
     for (link = node->active; link; link = link->next_active) {
         if (RPR_UNLIKELY(atomic_load_explicit(&link->attention, memory_order_relaxed))) {
-            more |= link_attend(link, budget);
+            if (link_attend(link, budget))
+                node->unfinished = true;
         } else {
             node->polling = link;
-            more |= link->ops->poll(link, budget) >= budget;
+            if (link->ops->poll(link, budget) >= budget)
+                node->unfinished = true;
         }
     }
     node->polling = NULL;
     if (node->touched)
         link_flush_touched(node);
     node->in_poll = false;
-    if (more || atomic_load_explicit(&node->attention, memory_order_relaxed))
+    if (node->unfinished || atomic_load_explicit(&node->attention, memory_order_relaxed))
         return RPR_POLL_MORE;
     return node->next_ns;
 }

@@ -252,7 +252,7 @@ RPR_INLINE enum rpr_link_rx_result deliver(struct rpr_endpoint *e, const struct 
     if (RPR_UNLIKELY(((unsigned)result | e->closing) != RPR_DONE))
         return deliver_rest(*msg, result);
     e->n_calls--;
-    if (RPR_UNLIKELY((uint32_t)++e->n_rx == e->rx_grant_at))
+    if (RPR_UNLIKELY(--e->rx_left == 0))
         return grant(e);
     return RPR_LINK_RX_DONE;
 }

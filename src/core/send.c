@@ -48,7 +48,7 @@ static inline void control_first(struct rpr_link *link)
 
 static inline void counted(struct rpr_endpoint *e)
 {
-    e->n_tx++;
+    e->tx_left--;
 }
 
 static inline void finish(struct rpr_link *link, unsigned flags)
@@ -170,7 +170,7 @@ int rpr_commit(rpr_ept_t ept, struct rpr_buf *buf, size_t len, unsigned flags)
         finish(link, flags);
     }
     if (error == -RPR_EMSGSIZE)
-        e->n_tx--;
+        e->tx_left++;
     link_unlock(link);
     return error;
 }
@@ -184,7 +184,7 @@ void rpr_cancel(rpr_ept_t ept, struct rpr_buf *buf)
     if (still_there(link, buf)) {
         link->ops->cancel(link, buf->id);
         if (e->generation == ept.generation && e->dest == buf->dest)
-            e->n_tx--;
+            e->tx_left++;
     }
     link_unlock(link);
 }
@@ -226,7 +226,7 @@ int rpr_send(rpr_ept_t ept, const void *data, size_t len, unsigned flags)
     if (RPR_UNLIKELY(e->quick_generation != ept.generation) || RPR_UNLIKELY(len > e->tx_len) ||
         RPR_UNLIKELY(!credit_left(e)) || RPR_UNLIKELY(control_waits(link)))
         return send_slowly(ept, data, len, flags);
-    e->n_tx++;
+    e->tx_left--;
     header = (uint64_t)e->dest << 32 | e->addr;
     if (link->node->in_poll)
         return send_in_poll(e, header, data, len, link);
@@ -235,7 +235,7 @@ int rpr_send(rpr_ept_t ept, const void *data, size_t len, unsigned flags)
 
 int rpr_link_full(struct rpr_link *link, struct rpr_endpoint *sender, uint32_t size)
 {
-    sender->n_tx--;
+    sender->tx_left++;
     if (size)
         return -RPR_EMSGSIZE;
     link_wait(link, sender);

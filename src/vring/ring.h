@@ -43,6 +43,13 @@ struct ring_buffer {
     bool ours; /* this side owns it; private, whatever the rings say */
 };
 
+/* The memory that descriptors may point into. */
+struct ring_region {
+    uint8_t *base;
+    uint64_t da; /* what a descriptor's address says for `base` */
+    uint64_t bytes;
+};
+
 struct ring {
     uint8_t *give;        /* the half we write: flags, idx, entries */
     const uint8_t *take;  /* the half the peer writes */
@@ -53,9 +60,7 @@ struct ring {
     uint32_t outstanding; /* given - taken + outstanding: buffers that the peer has */
     struct ring_buffer *buffers;
     const uint8_t *desc;
-    uint8_t *region; /* for descriptors, device side */
-    uint64_t region_da;
-    uint64_t region_bytes;
+    const struct ring_region *region;
     uint8_t *own_flag;        /* we say here: do not ring us */
     const uint8_t *peer_flag; /* the peer says here: do not ring me */
 };
@@ -103,19 +108,19 @@ static inline int ring_pending(const struct ring *r)
 }
 
 /* What a device finds in a descriptor, {addr; len, flags << 32}. NULL: fine. */
-static RPR_COLD const char *ring_check_desc(const struct ring *r, uint64_t addr, uint64_t rest,
-                                            struct ring_buffer *b)
+static RPR_COLD const char *ring_check_desc(const struct ring_region *region, uint64_t addr,
+                                            uint64_t rest, struct ring_buffer *b)
 {
-    uint64_t offset = addr - r->region_da;
+    uint64_t offset = addr - region->da;
     uint32_t len = (uint32_t)rest;
 
-    if (offset > r->region_bytes || len > r->region_bytes - offset)
+    if (offset > region->bytes || len > region->bytes - offset)
         return "a descriptor points outside the shared region";
     if (len < RPR_HEADER_BYTES)
         return "a descriptor is too short for a header";
     if (rest >> 32 & (RING_DESC_NEXT | RING_DESC_INDIRECT))
         return "a chained descriptor";
-    b->at = r->region + offset;
+    b->at = region->base + offset;
     b->size = len;
     b->desc[0] = addr;
     b->desc[1] = rest;
@@ -133,15 +138,15 @@ RPR_INLINE const char *ring_read_desc(const struct ring *r, uint32_t id, struct 
     rest = get_once_le64(d + 8);
     if (RPR_LIKELY(addr == b->desc[0]) && RPR_LIKELY(rest == b->desc[1]))
         return NULL;
-    return ring_check_desc(r, addr, rest, b);
+    return ring_check_desc(r->region, addr, rest, b);
 }
 
 /* Where a device's checking of descriptors starts from: as if all had been these harmless ones. */
 static inline void ring_first_descs(struct ring *r)
 {
     for (uint32_t id = 0; id <= r->mask; id++)
-        r->buffers[id] = (struct ring_buffer){.at = r->region,
-                                              .desc = {r->region_da, RPR_HEADER_BYTES},
+        r->buffers[id] = (struct ring_buffer){.at = r->region->base,
+                                              .desc = {r->region->da, RPR_HEADER_BYTES},
                                               .size = RPR_HEADER_BYTES,
                                               .id = (uint16_t)id};
 }
@@ -161,7 +166,8 @@ RPR_INLINE const char *ring_look(const struct ring *r, bool driver, uint32_t tak
     id = driver ? ring_read32(entry) : ring_read16(entry);
     if (RPR_UNLIKELY(id > r->mask))
         return "a buffer id out of range";
-    *buffer = b = &r->buffers[id];
+    b = &r->buffers[id];
+    *buffer = b;
     if (RPR_UNLIKELY(b->ours))
         return "a buffer that was not outstanding";
     if (!driver) {

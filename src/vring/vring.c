@@ -25,6 +25,8 @@ struct holder {
 struct vring_link {
     struct rpr_link link;
     struct ring tx, rx;
+    struct ring_region region;
+    uint32_t poll_start, poll_end; /* rx.taken, of the poll that runs; not in saved registers */
     /* Tx buffers of ours, not reserved, from `free` up to `top`: the last returned first. Only
      * control may take the one below `spare`. */
     struct ring_buffer **top, **free, **spare;
@@ -51,9 +53,8 @@ static struct vring_link *vring_of(struct rpr_link *link)
 
 #define BAD_INDEX "a ring index out of range"
 
-/* Takes back what the peer returned. Done when a batch has been published, when the peer may be at
- * work already, and when there is nothing left to send in. A ring with an entry that cannot be is
- * not to be trusted any more: no more is sent, and the owner's next poll breaks the link. */
+/* Takes back what the peer returned. A ring with an entry that cannot be is not to be trusted any
+ * more: no more is sent, and the owner's next poll breaks the link. */
 RPR_INLINE void reclaim(struct vring_link *v, bool driver)
 {
     const struct ring tx = v->tx; /* of which nothing changes here but `taken` */
@@ -75,6 +76,16 @@ RPR_INLINE void reclaim(struct vring_link *v, bool driver)
     v->top = top;
     if (RPR_UNLIKELY(wrong != NULL))
         atomic_store_explicit(&v->wrong, wrong, memory_order_relaxed);
+}
+
+/* After publishing, when the peer is at work already. Enough to be worth it, few enough that those in
+ * use stay in the cache. */
+#define RECLAIM_AT 16u
+
+RPR_INLINE void reclaim_some(struct vring_link *v, bool driver)
+{
+    if (ring_outstanding(&v->tx) >= RECLAIM_AT)
+        reclaim(v, driver);
 }
 
 static inline uint32_t n_free(const struct vring_link *v)
@@ -159,7 +170,7 @@ RPR_INLINE void flush(struct rpr_link *link, bool driver)
     else if (rx)
         flush_one(v, &v->rx);
     if (tx)
-        reclaim(v, driver);
+        reclaim_some(v, driver);
 }
 
 /* After a poll or release. A link that is touched is flushed in a moment, with one barrier for what
@@ -268,13 +279,12 @@ RPR_INLINE unsigned poll(struct rpr_link *link, unsigned budget, bool driver)
     struct ring *rx = &v->rx;
     int n = ring_pending(rx);
 
+    RPR_ASSERT(budget);
     if (RPR_UNLIKELY(n <= 0))
         return poll_nothing(v, n);
-    if (budget > (unsigned)n)
-        budget = (unsigned)n;
-    else
-        n = (int)budget;
-    for (; n > 0; n--) {
+    v->poll_start = rx->taken;
+    v->poll_end = rx->taken + ((unsigned)n < budget ? (unsigned)n : budget);
+    do {
         enum rpr_link_rx_result result;
         struct ring_buffer *b;
         uint32_t size;
@@ -284,17 +294,15 @@ RPR_INLINE unsigned poll(struct rpr_link *link, unsigned budget, bool driver)
             return broken(v, wrong);
         rpr_cache_invalidate(b->at, size);
         result = rpr_link_rx(link, b->at, size, b->id);
-        if (RPR_UNLIKELY(result != RPR_LINK_RX_DONE)) {
-            if (result == RPR_LINK_RX_HELD) {
-                hold(v, b);
-                continue;
-            }
+        if (RPR_LIKELY(result == RPR_LINK_RX_DONE))
+            ring_return(rx, driver, b);
+        else if (result == RPR_LINK_RX_HELD)
+            hold(v, b);
+        else
             break;
-        }
-        ring_return(rx, driver, b);
-    }
+    } while (rx->taken != v->poll_end);
     flush_returned(v);
-    return budget - (unsigned)n;
+    return rx->taken - v->poll_start;
 }
 
 RPR_INLINE void release(struct rpr_link *link, uint32_t id, bool driver)
@@ -382,7 +390,7 @@ void rpr_vring_own_cpu(struct rpr_link *link, int cpu)
     static __attribute__((noinline)) int role##_rung(struct vring_link *v)                 \
     {                                                                                      \
         ring_if_wanted(v, &v->tx);                                                         \
-        reclaim(v, driver);                                                                \
+        reclaim_some(v, driver);                                                           \
         return 0;                                                                          \
     }                                                                                      \
     static __attribute__((noinline)) int role##_sent(struct rpr_link *link)                \
@@ -393,7 +401,7 @@ void rpr_vring_own_cpu(struct rpr_link *link, int cpu)
         rpr_barrier_full(); /* pairs with the one in arm() */                              \
         if (RPR_UNLIKELY(ring_wanted(&v->tx)))                                             \
             return role##_rung(v);                                                         \
-        reclaim(v, driver);                                                                \
+        reclaim_some(v, driver);                                                           \
         return 0;                                                                          \
     }                                                                                      \
     static __attribute__((noinline)) int role##_send_any(                                  \
@@ -572,7 +580,8 @@ static struct session *session_new(struct vring_link *v, const struct rpr_vring_
 
 static const uint8_t always[2] __attribute__((aligned(2))); /* a flag word that says: ring */
 
-static void ring_init(struct ring *r, const struct rpr_vring_session *c, unsigned index)
+static void ring_init(struct ring *r, const struct rpr_vring_session *c, unsigned index,
+                      const struct ring_region *region)
 {
     const struct rpr_vring_ring *l = &c->layout.ring[index];
     bool driver = c->role == RPR_VRING_DRIVER;
@@ -586,9 +595,7 @@ static void ring_init(struct ring *r, const struct rpr_vring_session *c, unsigne
     r->mask = l->num - 1;
     r->given = r->published = r->taken = 0;
     r->outstanding = driver ? 0 : l->num;
-    r->region = base;
-    r->region_da = c->base_da;
-    r->region_bytes = c->layout.bytes;
+    r->region = region;
 }
 
 /* The driver writes the descriptors once: address and size of a buffer never change. */
@@ -627,8 +634,9 @@ static void start_rings(struct vring_link *v, const struct rpr_vring_session *c)
     unsigned tx = v->driver ? RING_TO_DEVICE : RING_TO_DRIVER;
     unsigned rx = v->driver ? RING_TO_DRIVER : RING_TO_DEVICE;
 
-    ring_init(&v->tx, c, tx);
-    ring_init(&v->rx, c, rx);
+    v->region = (struct ring_region){.base = c->base, .da = c->base_da, .bytes = c->layout.bytes};
+    ring_init(&v->tx, c, tx, &v->region);
+    ring_init(&v->rx, c, rx, &v->region);
     v->top = v->free;
     v->spare = v->free + 1;
     if (!v->driver) {
