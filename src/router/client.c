@@ -101,7 +101,7 @@ static void free_fired(struct rpr_timer *timer, uint64_t now_ns)
     rpr_observer_remove(c->node, &c->observer);
     rpr_service_close(c->of_client);
     rpr_service_close(c->of_remote);
-    route_free(c->route);
+    route_free(c->route, true);
     router_free(c->node, c, sizeof *c);
     if (closed)
         closed(ctx);
@@ -239,7 +239,7 @@ int rpr_client_route_open(struct rpr_node *node, const struct rpr_client_config 
     c->route->side[REMOTE].mute = c->serves;
     error = open_services(c);
     if (error) {
-        route_free(c->route);
+        route_free(c->route, true);
         router_free(node, c, sizeof *c);
         return error;
     }

@@ -231,6 +231,16 @@ static int set_all(struct rpr_hub *hub, const struct rpr_pair_config *config)
     return 0;
 }
 
+static void remove_pair(struct rpr_hub *hub, struct pair *pair)
+{
+    struct pair **at = &hub->pairs;
+
+    while (*at != pair)
+        at = &(*at)->next;
+    *at = pair->next;
+    pair_free(pair);
+}
+
 int rpr_hub_pair_add(struct rpr_hub *hub, const struct rpr_pair_config *config)
 {
     int error = check_services(config->services);
@@ -243,23 +253,13 @@ int rpr_hub_pair_add(struct rpr_hub *hub, const struct rpr_pair_config *config)
     error = check_names(hub, config->a, config->b);
     if (error)
         return error;
-    if (find_pair(hub, config->a, config->b))
-        (void)rpr_hub_pair_remove(hub, config->a, config->b); /* it has settings of its own now */
     pair = pair_new(hub, config, config->a, config->b);
     if (!pair)
         return -RPR_ENOMEM;
+    if (find_pair(hub, config->a, config->b))
+        remove_pair(hub, find_pair(hub, config->a, config->b)); /* of "every pair" */
     add_pair(hub, pair);
     return 0;
-}
-
-static void remove_pair(struct rpr_hub *hub, struct pair *pair)
-{
-    struct pair **at = &hub->pairs;
-
-    while (*at != pair)
-        at = &(*at)->next;
-    *at = pair->next;
-    pair_free(pair);
 }
 
 int rpr_hub_pair_remove(struct rpr_hub *hub, const char *a, const char *b)

@@ -9,6 +9,15 @@
 
 #include "wire/ns.h"
 
+static void destroy(struct pair *pair)
+{
+    struct rpr_node *node = pair->node;
+
+    if (pair->services && !pair->from_all)
+        router_free(node, pair->services, (pair->n_services + 1) * sizeof *pair->services);
+    router_free(node, pair, sizeof *pair);
+}
+
 static const char *name_of(const struct pair_side *side)
 {
     return side->cpu;
@@ -71,9 +80,27 @@ static bool far_sleeps(struct pair_side *side)
     return far->sleeps || (far->device && rpr_device_state(far->device) == RPR_DEVICE_SUSPENDED);
 }
 
+/* What it says about routes counts. */
 static bool in_session(const struct pair_side *side)
 {
     return side->bound && side->session && side->told == side->session && !side->hello_due;
+}
+
+/* It may be told about routes: one of ours has heard by then that we are. */
+static bool is_ready(const struct pair_side *side)
+{
+    return in_session(side) && !side->answer_hello;
+}
+
+static void hold(struct pair *pair)
+{
+    pair->n_users++;
+}
+
+static void let_go(struct pair *pair)
+{
+    if (--pair->n_users == 0 && pair->dead)
+        destroy(pair);
 }
 
 /* The next thing to be told, if it leaves. False: nothing is due, or the link takes nothing now. */
@@ -112,17 +139,23 @@ static bool tell_next(struct pair_side *side)
     return true;
 }
 
+static struct route *first_unready(struct pair_side *side, bool ready)
+{
+    struct route *route = side->pair->routes;
+
+    while (route && route->side[index_of(side)].ready == ready)
+        route = route->sibling;
+    return route;
+}
+
 static void tell(struct pair_side *side)
 {
-    struct route *route, *next;
+    struct route *route;
 
     while (tell_next(side))
         ;
-    for (route = side->pair->routes; route; route = next) {
-        next = route->sibling;
-        if (route->side[index_of(side)].ready != in_session(side))
-            route_ready(route, index_of(side), in_session(side));
-    }
+    while ((route = first_unready(side, is_ready(side))))
+        route_ready(route, index_of(side), is_ready(side));
 }
 
 bool pair_settled(const struct pair *pair)
@@ -133,21 +166,32 @@ bool pair_settled(const struct pair *pair)
     return true;
 }
 
+static void drop_route(struct pair *pair, struct route *route, bool inform)
+{
+    struct route **at = &pair->routes;
+
+    while (*at != route)
+        at = &(*at)->sibling;
+    *at = route->sibling;
+    route_free(route, inform);
+}
+
 /* ---- sessions ----------------------------------------------------------------------------------- */
 
 static void end_session(struct pair *pair, unsigned lost)
 {
-    struct route *route, *next;
+    struct route *route;
 
     pair->side[0].session = pair->side[1].session = 0;
     pair->side[0].sleeps = pair->side[1].sleeps = false;
     tell(&pair->side[!lost]); /* ROUTER_DESTROY goes first */
     tell(&pair->side[lost]);
-    for (route = pair->routes; route; route = next) {
-        next = route->sibling;
+    while ((route = pair->routes)) {
         /* The far end forgets its endpoints with the device: its wishes are void too. */
         route->side[0].wish = route->side[1].wish = RPR_ADDR_ANY;
         route_lost(route, lost);
+        if (pair->routes == route)
+            drop_route(pair, route, false);
     }
 }
 
@@ -156,12 +200,14 @@ void pair_update(struct pair *pair)
     struct pair_side *side = pair->side;
     bool both = side[0].bound && side[1].bound && !pair->hub->stopping;
 
+    hold(pair);
     if (both && !side[0].session)
         side[0].session = side[1].session = ++pair->n_sessions;
-    else if (!both && (side[0].session || side[1].session))
+    else if (!both && side[0].session)
         end_session(pair, side[0].bound);
     tell(&side[0]);
     tell(&side[1]);
+    let_go(pair);
 }
 
 /* ---- control endpoints ------------------------------------------------------------------------------ */
@@ -207,6 +253,16 @@ static void on_hello(struct pair_side *side, const struct router_message *messag
     tell(side);
 }
 
+static void close_control(struct pair_side *side)
+{
+    if (!side->open)
+        return;
+    side->open = side->bound = false;
+    side->told = 0;
+    side->ours = side->hello_due = side->answer_hello = false;
+    (void)rpr_ept_close(side->control);
+}
+
 /* What cannot be decoded ends this control endpoint, and nothing else; the next life of the link
  * begins anew. */
 static void refuse(struct pair_side *side)
@@ -222,8 +278,7 @@ static void refuse(struct pair_side *side)
     text_add(&text, " are closed");
     if (platform->log)
         platform->log(platform->ctx, RPR_LOG_WARNING, line);
-    side->open = side->bound = false;
-    (void)rpr_ept_close(side->control);
+    close_control(side);
     pair_update(side->pair);
 }
 
@@ -252,11 +307,7 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *
 
 static void on_closed(void *ctx)
 {
-    struct pair_side *side = ctx;
-    struct pair *pair = side->pair;
-
-    if (--pair->n_controls == 0 && pair->dead)
-        pair_free(pair);
+    let_go(((struct pair_side *)ctx)->pair);
 }
 
 static const struct rpr_ept_ops control_ops = {.rx = on_rx,
@@ -280,17 +331,7 @@ static void open_control(struct pair_side *side)
     if (rpr_ept_open(side->device, &config, &side->control))
         return; /* out of memory: tried again when the device's state changes */
     side->open = true;
-    side->pair->n_controls++;
-}
-
-static void close_control(struct pair_side *side)
-{
-    if (!side->open)
-        return;
-    side->open = side->bound = false;
-    side->told = 0;
-    side->ours = side->hello_due = side->answer_hello = false;
-    (void)rpr_ept_close(side->control);
+    hold(side->pair);
 }
 
 /* ---- routes of the pair --------------------------------------------------------------------------------- */
@@ -304,27 +345,22 @@ static struct route *find_route(struct pair *pair, const char *service)
     return route;
 }
 
-static void drop_route(struct pair *pair, struct route *route)
-{
-    struct route **at = &pair->routes;
-
-    while (*at != route)
-        at = &(*at)->sibling;
-    *at = route->sibling;
-    route_free(route);
-}
-
 static void route_ended(struct route *route, unsigned gone, bool lost)
 {
     (void)gone;
     (void)lost;
     if (route_idle(route))
-        drop_route(route->owner, route);
+        drop_route(route->owner, route, true);
     else
         route_settle(route);
 }
 
-static const struct route_ops pair_route_ops = {.ended = route_ended};
+static void route_freed(void *owner)
+{
+    let_go(owner);
+}
+
+static const struct route_ops pair_route_ops = {.ended = route_ended, .freed = route_freed};
 
 static bool allowed(const struct pair *pair, const char *service)
 {
@@ -368,10 +404,11 @@ static struct route *make_route(struct pair *pair, const char *service)
 
         (void)route_name(name, name_of(other(side)), service);
         route_place(route, i, side->device, name, &side->quota);
-        route->side[i].ready = in_session(side);
+        route->side[i].ready = is_ready(side);
     }
     route->sibling = pair->routes;
     pair->routes = route;
+    hold(pair);
     return route;
 }
 
@@ -424,6 +461,7 @@ void pair_place(struct pair *pair, unsigned i, struct rpr_device *device)
     if (!device)
         close_control(side);
     side->device = device;
+    pair_update(pair); /* the other one hears of the loss first */
     if (pair->side[0].device && pair->side[1].device) {
         open_control(&pair->side[0]);
         open_control(&pair->side[1]);
@@ -497,22 +535,15 @@ struct pair *pair_new(struct rpr_hub *hub, const struct rpr_pair_config *config,
     return pair;
 }
 
+/* Both edges hear that the other CPU is gone before they hear of anything else: a NuttX edge does
+ * not survive the end of its control endpoint with routed endpoints left (H-32). */
 void pair_free(struct pair *pair)
 {
-    struct rpr_node *node = pair->node;
-
-    if (!pair->dead) {
-        pair->dead = true;
-        pair->n_controls++; /* it stays until all is closed here */
-        while (pair->routes)
-            drop_route(pair, pair->routes);
-        close_control(&pair->side[0]);
-        close_control(&pair->side[1]);
-        pair->n_controls--;
-    }
-    if (pair->n_controls)
-        return;
-    if (pair->services && !pair->from_all)
-        router_free(node, pair->services, (pair->n_services + 1) * sizeof *pair->services);
-    router_free(node, pair, sizeof *pair);
+    pair->dead = true;
+    hold(pair);
+    if (pair->side[0].session)
+        end_session(pair, 0);
+    close_control(&pair->side[0]);
+    close_control(&pair->side[1]);
+    let_go(pair);
 }

@@ -37,7 +37,7 @@ struct pair {
     uint32_t n_services;
     bool from_all; /* made by "every pair", not by name */
     bool dead;
-    unsigned n_controls; /* control endpoints not closed yet */
+    unsigned n_users; /* control endpoints and routes not closed yet, and calls that go on */
 };
 
 struct rpr_hub {

@@ -19,7 +19,8 @@
 #define AGAIN_FIRST_MS 10u
 #define AGAIN_LAST_MS  5000u
 #define LASTING_NS     UINT64_C(1000000000)
-#define RESERVED_SLOTS 4u /* of each half, so that credit can be given at once */
+#define RESERVED_SLOTS 4u                   /* of each half, so that credit can be given at once */
+#define RETRY_NS       UINT64_C(1000000000) /* where there was no address or memory for a half */
 
 static void finish_ending(struct route *route);
 
@@ -127,7 +128,7 @@ static void on_writable(void *ctx, rpr_ept_t ept)
     (void)rpr_ept_resume(from->half);
     if (from->block.active && !parked(from))
         rpr_timer_stop(route->node, &from->block);
-    if (from->open && from->policy == RPR_POLICY_BLOCK && !parked(from))
+    if (from->open && route->policy == RPR_POLICY_BLOCK && !parked(from))
         (void)rpr_ept_overflow(from->half, RPR_STOP_LINK);
     if (route->ending && from == &route->side[route->gone] && !parked(from))
         finish_ending(route);
@@ -170,21 +171,33 @@ static void destroy(struct route *route)
     struct rpr_node *node = route->node;
     struct route *first = route_first(node);
     struct route **at = &first;
+    void (*freed)(void *) = route->ops->freed;
+    void *owner = route->owner;
 
     while (*at != route)
         at = &(*at)->next;
     *at = route->next;
     rpr_node_set_part(node, RPR_PART_ROUTES, first);
     router_free(node, route, sizeof *route);
+    if (freed)
+        freed(owner);
+}
+
+/* The route stays while something of ours goes on that may call observers: they may do anything. */
+static void hold(struct route *route)
+{
+    route->n_users++;
+}
+
+static void let_go(struct route *route)
+{
+    if (--route->n_users == 0 && route->dead)
+        destroy(route);
 }
 
 static void on_closed(void *ctx)
 {
-    struct route_side *side = ctx;
-    struct route *route = side->route;
-
-    if (--route->n_halves == 0 && route->dead)
-        destroy(route);
+    let_go(((struct route_side *)ctx)->route);
 }
 
 static const struct rpr_ept_ops half_ops = {.rx = on_rx,
@@ -213,11 +226,18 @@ static bool has_credit(const struct rpr_device *device)
     return info.credit;
 }
 
+/* Did somebody ask for messages to be lost? Then the sender is never stopped. */
+static bool drops(const struct route *route)
+{
+    return route->policy != RPR_POLICY_DEFAULT && route->policy != RPR_POLICY_CREDIT;
+}
+
+/* As it applies to what comes from there now: an edge may say only later that it is one of ours. */
 static enum rpr_policy policy_of(const struct route *route, const struct rpr_device *from)
 {
-    if (route->policy != RPR_POLICY_DEFAULT && route->policy != RPR_POLICY_CREDIT)
+    if (drops(route))
         return route->policy;
-    return has_credit(from) ? RPR_POLICY_CREDIT : RPR_POLICY_DROP_NEWEST;
+    return !from || has_credit(from) ? RPR_POLICY_CREDIT : RPR_POLICY_DROP_NEWEST;
 }
 
 /* A peer of another kind has 128 addresses, and gives one to each half of ours. */
@@ -236,7 +256,7 @@ static bool addresses_left(struct rpr_node *node, const struct rpr_device *devic
     return n < PEER_ADDRESSES_MAX;
 }
 
-static bool open_half(struct route_side *side, bool announce)
+static int open_endpoint(struct route_side *side, bool announce)
 {
     struct route *route = side->route;
     struct rpr_ept_config config = {.name = side->name,
@@ -246,29 +266,45 @@ static bool open_half(struct route_side *side, bool announce)
                                     .reserve = RESERVED_SLOTS,
                                     .shared = side->quota,
                                     .flags = RPR_EPT_NO_NS | RPR_EPT_MANUAL,
+                                    .overflow = overflow_of(route->policy),
                                     .ops = &half_ops,
                                     .ctx = side};
+
+    if (drops(route))
+        config.flags |= RPR_EPT_NO_LIMIT;
+    if (announce)
+        config.flags |= RPR_EPT_ANNOUNCE;
+    return rpr_ept_open(side->device, &config, &side->half);
+}
+
+static void cannot_open(struct route_side *side, const char *reason)
+{
+    struct rpr_node *node = side->route->node;
+
+    side->reason = reason;
+    rpr_timer_start(node, &side->again, rpr_node_now(node) + RETRY_NS);
+}
+
+static bool open_half(struct route_side *side, bool announce)
+{
     int error;
 
     if (side->open)
         return true;
-    if (!addresses_left(route->node, side->device)) {
-        side->reason = "96 of the peer's 128 addresses are in use";
+    if (!addresses_left(side->route->node, side->device)) {
+        cannot_open(side, "96 of the peer's 128 addresses are in use");
         return false;
     }
-    side->policy = policy_of(route, side->device);
-    config.overflow = overflow_of(side->policy);
-    if (side->policy != RPR_POLICY_CREDIT)
-        config.flags |= RPR_EPT_NO_LIMIT;
-    if (announce)
-        config.flags |= RPR_EPT_ANNOUNCE;
-    error = rpr_ept_open(side->device, &config, &side->half);
-    side->reason = error ? rpr_strerror(error) : NULL;
-    if (error)
+    error = open_endpoint(side, announce);
+    if (error) {
+        cannot_open(side, rpr_strerror(error));
         return false;
+    }
+    rpr_timer_stop(side->route->node, &side->again);
+    side->reason = NULL;
     side->open = true;
     side->bound = false;
-    route->n_halves++;
+    hold(side->route);
     return true;
 }
 
@@ -332,6 +368,20 @@ static bool usable(const struct route_side *side)
     return side->device && side->ready && device_up(side->device);
 }
 
+/* Nobody is told that he has a peer unless both halves are there. */
+static bool open_both(struct route *route)
+{
+    bool fresh = !route->side[0].open;
+
+    if (!open_half(&route->side[0], false))
+        return false;
+    if (open_half(&route->side[1], false))
+        return true;
+    if (fresh)
+        close_half(&route->side[0], false);
+    return false;
+}
+
 /* Half i, as far as the wishes call for it. */
 static void settle_side(struct route *route, unsigned i)
 {
@@ -339,15 +389,16 @@ static void settle_side(struct route *route, unsigned i)
     struct route_side *o = &route->side[!i];
     bool looked_for = o->wish != RPR_ADDR_ANY;
 
+    if (side->open && !side->bound && !device_up(side->device))
+        close_half(side, false); /* its announcement went with the link */
     if (!usable(side) || !usable(o) || side->bound)
         return;
     if (side->wish == RPR_ADDR_ANY) {
-        if (looked_for && !side->open && !side->mute)
+        if (looked_for && !side->mute)
             (void)open_half(side, true);
-        return;
-    }
-    if ((looked_for || o->bound) && open_half(side, false))
+    } else if ((looked_for || o->bound) && open_both(route)) {
         bind_half(side, side->wish, true);
+    }
 }
 
 static void derive(struct route *route)
@@ -368,11 +419,13 @@ void route_settle(struct route *route)
     if (route->settling || route->ending || route->dead)
         return;
     route->settling = true;
+    hold(route);
     while (route->again && !route->ending && !route->dead) {
         route->again = false;
         derive(route);
     }
     route->settling = false;
+    let_go(route);
 }
 
 void route_ready(struct route *route, unsigned i, bool ready)
@@ -392,6 +445,7 @@ static void finish_ending(struct route *route)
     bool was_joined = route_joined(route);
     bool lost = route->lost;
 
+    hold(route);
     route->ending = route->lost = false;
     /* Of a lost CPU the far end has heard by ROUTER_DESTROY; a local program hears that its remote
      * is lost by the end of its link; but a remote hears of a lost program as of a close. */
@@ -407,16 +461,18 @@ static void finish_ending(struct route *route)
     }
     if (was_joined)
         tell(route, lost ? "lost" : "ended");
-    if (route->ops->ended)
+    if (!route->dead)
         route->ops->ended(route, route->gone, lost);
+    let_go(route);
 }
 
 static void end_side(struct route *route, unsigned i, bool lost)
 {
     if (route->ending) {
-        if (route->gone == i)
+        if (route->gone == i && (!lost || route->keep_lost))
             return;
-        /* the other one is gone too: nobody is left to give anything to */
+        /* The other one is gone too, or has heard that the CPU is lost: nobody is left to give
+         * anything to. */
         close_half(&route->side[0], false);
         close_half(&route->side[1], false);
         finish_ending(route);
@@ -473,8 +529,10 @@ void route_ack(struct route *route, unsigned i, uint32_t addr)
 
     if (!side->open || side->bound || route->ending)
         return;
+    hold(route);
     bind_half(side, addr, false);
     route_settle(route);
+    let_go(route);
 }
 
 /* Ends exactly what has this address; a half whose peer is unknown is never touched. */
@@ -527,20 +585,18 @@ void route_place(struct route *route, unsigned i, struct rpr_device *device, con
 
     side->device = device;
     side->quota = quota;
-    side->policy = device ? policy_of(route, device) : RPR_POLICY_CREDIT;
     text_copy(side->name, sizeof side->name, name);
 }
 
-void route_free(struct route *route)
+void route_free(struct route *route, bool inform)
 {
     if (route->dead)
         return;
     route->dead = true;
-    route->n_halves++; /* it stays until both are closed here */
-    close_half(&route->side[0], true);
-    close_half(&route->side[1], true);
-    if (--route->n_halves == 0)
-        destroy(route);
+    hold(route);
+    close_half(&route->side[0], inform);
+    close_half(&route->side[1], inform);
+    let_go(route);
 }
 
 /* ---- what is shown ------------------------------------------------------------------------------------------------ */
@@ -580,7 +636,7 @@ void rpr_routes(struct rpr_node *node, bool (*each)(void *ctx, const struct rpr_
                                           .to = cpu_of(&route->side[!i]),
                                           .service = route->service,
                                           .state = state_of(route),
-                                          .policy = from->policy,
+                                          .policy = policy_of(route, from->device),
                                           .client = route->keep_lost,
                                           .forwarded = from->forwarded,
                                           .dropped = from->dropped,

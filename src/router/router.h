@@ -52,10 +52,9 @@ struct route_side {
     bool open, bound;
     bool ready;                  /* the device may be told about routes now */
     bool mute;                   /* nothing is ever announced to it */
-    enum rpr_policy policy;      /* for what comes from this side; never DEFAULT */
     uint64_t forwarded, dropped; /* of what came from this side */
     bool too_long_logged;
-    struct rpr_timer again; /* the half announces itself once more */
+    struct rpr_timer again; /* the half announces itself once more, or is opened at last */
     struct rpr_timer block; /* the link has been stopped for long enough */
     uint64_t again_ms, bound_at_ns;
     struct rpr_quota *quota; /* of the ordered pair, or NULL */
@@ -66,6 +65,9 @@ struct route_ops {
     /* The remote end of side `gone` is gone and what it had sent has been given to the other side.
      * The route may be freed inside (route_free()). */
     void (*ended)(struct route *route, unsigned gone, bool lost);
+
+    /* The route and its halves are no more: nothing of them uses the owner's quotas. Or NULL. */
+    void (*freed)(void *owner);
 };
 
 struct route {
@@ -81,8 +83,8 @@ struct route {
     uint32_t block_ms;
     bool keep_lost; /* deliver what came from a side that is lost before ending */
     bool ending, lost, dead;
-    unsigned gone;     /* the side whose end is awaited */
-    unsigned n_halves; /* endpoints not closed yet */
+    unsigned gone;    /* the side whose end is awaited */
+    unsigned n_users; /* halves not closed yet, and calls of ours that go on */
     bool settling, again;
 };
 
@@ -99,7 +101,7 @@ struct route_config {
 struct route *route_new(const struct route_config *config); /* NULL: no memory */
 void route_place(struct route *route, unsigned i, struct rpr_device *device, const char *name,
                  struct rpr_quota *quota);
-void route_free(struct route *route); /* now, or when its halves are closed */
+void route_free(struct route *route, bool inform); /* now, or when its halves are closed */
 void route_settle(struct route *route);
 void route_ready(struct route *route, unsigned i, bool ready);
 

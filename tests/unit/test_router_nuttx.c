@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A hub between two edges that have the habits of NuttX (WIRE 5.3, 5.6): each test is one thing
+ * that is known to go wrong there. Names say which hazard of WIRE 8 it is.
+ */
+#include "router_fixture.h"
+
+#define AUDIO (s.edge[0])
+#define DROID (s.edge[1])
+
+/* audio has announced "svc" from 1100, droid has answered from 1200: joined. */
+static void star_joined(struct star *s)
+{
+    star_nuttx(s);
+    peer_create(s->edge[0], "r:droid:svc", 1100);
+    star_settle(s);
+    assert_peer_said(s->edge[1], "CREATE r:audio:svc;");
+    peer_ack(s->edge[1], "r:audio:svc", 1200);
+    star_settle(s);
+    assert_peer_said(s->edge[0], "ACK r:droid:svc;");
+    assert_peer_said(s->edge[1], "");
+    assert_int_equal(routes_of(s->ap, "svc", NULL).n_joined, 2);
+}
+
+/* Each end reaches the other at these addresses. */
+static void assert_talk(struct star *s, unsigned audio_addr, unsigned droid_addr)
+{
+    char text[32];
+
+    peer_send(s->edge[0], 1, "r:droid:svc", "ping");
+    peer_send(s->edge[1], 2, "r:audio:svc", "pong");
+    star_settle(s);
+    snprintf(text, sizeof text, "%u:ping;", droid_addr);
+    assert_peer_said(s->edge[1], text);
+    snprintf(text, sizeof text, "%u:pong;", audio_addr);
+    assert_peer_said(s->edge[0], text);
+}
+
+static uint64_t late_of(struct star *s, unsigned i)
+{
+    struct rpr_device_info info;
+
+    rpr_device_info(device_of(s->ap, star_cpu[i]), &info);
+    return info.counters.late;
+}
+
+static void assert_nothing_left(struct star *s)
+{
+    assert_int_equal(n_routes(s->ap), 0);
+    star_pass_ms(s, 10000);
+    assert_peer_said(s->edge[0], "");
+    assert_peer_said(s->edge[1], "");
+    assert_int_equal(n_routes(s->ap), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        struct rpr_device_info info;
+
+        rpr_device_info(device_of(s->ap, star_cpu[i]), &info);
+        assert_int_equal(info.n_endpoints, 1); /* the control endpoint */
+    }
+}
+
+static void client_closes(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_joined(&s);
+    assert_talk(&s, 1100, 1200);
+    peer_destroy(AUDIO, "r:droid:svc", 1100);
+    star_settle(&s);
+    assert_peer_said(AUDIO, ""); /* no echo */
+    assert_peer_said(DROID, "DESTROY r:audio:svc;");
+    assert_int_equal(n_routes(s.ap), 0);
+    peer_destroy(DROID, "r:audio:svc", 1200); /* its answer, and once more */
+    peer_destroy(DROID, "r:audio:svc", 1200);
+    peer_destroy(AUDIO, "r:droid:svc", 1100);
+    assert_nothing_left(&s);
+    star_close(&s);
+}
+
+static void server_closes(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_joined(&s);
+    peer_destroy(DROID, "r:audio:svc", 1200);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "DESTROY r:droid:svc;");
+    assert_peer_said(DROID, "");
+    peer_destroy(AUDIO, "r:droid:svc", 1100); /* its client goes too */
+    star_settle(&s);
+    assert_peer_said(DROID, "DESTROY r:audio:svc;"); /* it may be answering still (H-29) */
+    assert_nothing_left(&s);
+    star_close(&s);
+}
+
+/* The client stays: droid is asked again, less and less often, while nobody lasts. */
+static void server_closes_and_client_stays(void **state)
+{
+    struct star s;
+    unsigned ms = 10;
+
+    (void)state;
+    star_joined(&s);
+    for (unsigned i = 0; i < 8; i++) {
+        peer_destroy(DROID, "r:audio:svc", 1200 + i);
+        star_settle(&s);
+        assert_peer_said(AUDIO, "DESTROY r:droid:svc;");
+        star_pass_ms(&s, ms - 1);
+        assert_peer_said(DROID, "");
+        star_pass_ms(&s, 1);
+        assert_peer_said(DROID, "CREATE r:audio:svc;");
+        peer_ack(DROID, "r:audio:svc", 1201 + i);
+        star_settle(&s);
+        assert_peer_said(AUDIO, "ACK r:droid:svc;");
+        ms *= 2;
+    }
+    assert_talk(&s, 1100, 1208);
+    star_pass_ms(&s, 1000); /* that one lasts */
+    peer_destroy(DROID, "r:audio:svc", 1208);
+    star_pass_ms(&s, 10);
+    assert_peer_said(DROID, "CREATE r:audio:svc;");
+    star_close(&s);
+}
+
+/* Both close in the same moment, in either order of arrival. */
+static void both_close_at_once(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_joined(&s);
+    peer_destroy(AUDIO, "r:droid:svc", 1100);
+    peer_destroy(DROID, "r:audio:svc", 1200);
+    star_settle(&s);
+    (void)peer_said(AUDIO);
+    (void)peer_said(DROID);
+    assert_nothing_left(&s);
+    star_close(&s);
+    star_joined(&s);
+    peer_destroy(DROID, "r:audio:svc", 1200);
+    peer_destroy(AUDIO, "r:droid:svc", 1100);
+    star_settle(&s);
+    (void)peer_said(AUDIO);
+    (void)peer_said(DROID);
+    assert_nothing_left(&s);
+    star_close(&s);
+}
+
+/* Both announce (rpmsg-ping does): the two CREATEs and the two answers cross. */
+static void both_announce(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_nuttx(&s);
+    peer_create(AUDIO, "r:droid:svc", 1100);
+    star_settle(&s);
+    assert_peer_said(DROID, "CREATE r:audio:svc;");
+    peer_create(DROID, "r:audio:svc", 1200); /* said before that was heard */
+    star_settle(&s);
+    assert_peer_said(DROID, "ACK r:audio:svc;");
+    assert_peer_said(AUDIO, "ACK r:droid:svc;");
+    peer_ack(DROID, "r:audio:svc", 1200);
+    peer_create(DROID, "r:audio:svc", 1200); /* duplicates */
+    peer_create(AUDIO, "r:droid:svc", 1100);
+    peer_ack(AUDIO, "r:droid:svc", 1100);
+    star_settle(&s);
+    assert_peer_said(DROID, "");
+    assert_peer_said(AUDIO, "");
+    assert_talk(&s, 1100, 1200);
+    assert_int_equal(n_routes(s.ap), 1);
+
+    /* One closes: the other keeps its wish, and so does the hub. */
+    peer_destroy(AUDIO, "r:droid:svc", 1100);
+    star_settle(&s);
+    assert_peer_said(DROID, "DESTROY r:audio:svc;");
+    star_pass_ms(&s, 10);
+    assert_peer_said(AUDIO, "CREATE r:droid:svc;");
+    assert_peer_said(DROID, "");
+    peer_create(AUDIO, "r:droid:svc", 1101);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "ACK r:droid:svc;");
+    assert_peer_said(DROID, "ACK r:audio:svc;");
+    assert_talk(&s, 1101, 1200);
+    star_close(&s);
+}
+
+/* Both have said CREATE before the hub has told either. */
+static void both_announce_in_one_moment(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_nuttx(&s);
+    peer_create(AUDIO, "r:droid:svc", 1100);
+    peer_create(DROID, "r:audio:svc", 1200);
+    star_settle(&s);
+    (void)peer_said(AUDIO);
+    (void)peer_said(DROID);
+    assert_int_equal(routes_of(s.ap, "svc", NULL).n_joined, 2);
+    assert_talk(&s, 1100, 1200);
+    star_close(&s);
+}
+
+/* H-24: audio's client dies before droid has answered; a later server of droid's must not be bound
+ * to it. */
+static void h24_client_dies_before_bind(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_nuttx(&s);
+    peer_create(AUDIO, "r:droid:svc", 1100);
+    star_settle(&s);
+    assert_peer_said(DROID, "CREATE r:audio:svc;");
+    peer_destroy(AUDIO, "r:droid:svc", 1100);
+    star_settle(&s);
+    assert_peer_said(DROID, "DESTROY r:audio:svc;");
+    assert_int_equal(n_routes(s.ap), 0);
+    peer_ack(DROID, "r:audio:svc", 1200); /* crossed with the DESTROY */
+    peer_destroy(DROID, "r:audio:svc", 1200);
+    assert_nothing_left(&s);
+    peer_create(DROID, "r:audio:svc", 1201); /* a later server: it looks for a client now */
+    star_settle(&s);
+    assert_peer_said(DROID, "");
+    assert_peer_said(AUDIO, "CREATE r:droid:svc;");
+    star_close(&s);
+}
+
+/* CREATE has not even left for droid when the client dies. */
+static void client_dies_before_droid_heard(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_nuttx(&s);
+    DROID->wire->n_free = 0;
+    peer_create(AUDIO, "r:droid:svc", 1100);
+    star_settle(&s);
+    peer_destroy(AUDIO, "r:droid:svc", 1100);
+    star_settle(&s);
+    for (unsigned i = 0; i < 4; i++)
+        DROID->wire->free[DROID->wire->n_free++] = i;
+    assert_nothing_left(&s);
+    star_close(&s);
+}
+
+/* H-23: droid's server has no unbind action and lives on after DESTROY; with the same address it
+ * answers the next client. */
+static void h23_server_survives_destroy(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_joined(&s);
+    for (unsigned i = 0; i < 3; i++) {
+        peer_destroy(AUDIO, "r:droid:svc", 1100 + i);
+        star_settle(&s);
+        assert_peer_said(DROID, "DESTROY r:audio:svc;");
+        peer_create(AUDIO, "r:droid:svc", 1101 + i);
+        star_settle(&s);
+        assert_peer_said(DROID, "CREATE r:audio:svc;");
+        peer_ack(DROID, "r:audio:svc", 1200);
+        star_settle(&s);
+        assert_peer_said(AUDIO, "ACK r:droid:svc;");
+        assert_talk(&s, 1101 + i, 1200);
+    }
+    assert_int_equal(n_routes(s.ap), 1);
+    star_close(&s);
+}
+
+/* H-29: an ACK names no CREATE. The answer to the first one binds the second one's half to an
+ * address that is destroyed next. */
+static void h29_stale_ack(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_nuttx(&s);
+    peer_create(AUDIO, "r:droid:svc", 1100);
+    star_settle(&s);
+    peer_destroy(AUDIO, "r:droid:svc", 1100);
+    peer_create(AUDIO, "r:droid:svc", 1101);
+    star_settle(&s);
+    assert_peer_said(DROID, "CREATE r:audio:svc;DESTROY r:audio:svc;CREATE r:audio:svc;");
+    peer_ack(DROID, "r:audio:svc", 1200); /* to the first CREATE */
+    star_settle(&s);
+    peer_destroy(DROID, "r:audio:svc", 1200); /* on the DESTROY */
+    star_settle(&s);
+    assert_peer_said(AUDIO, "ACK r:droid:svc;DESTROY r:droid:svc;");
+    peer_ack(DROID, "r:audio:svc", 1201); /* to the second CREATE */
+    star_settle(&s);
+    assert_peer_said(AUDIO, "ACK r:droid:svc;");
+    assert_peer_said(DROID, "");
+    assert_talk(&s, 1101, 1201);
+    star_close(&s);
+}
+
+/* H-4: CREATE from another address, and no DESTROY of the former one. */
+static void h4_create_from_a_changed_address(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_joined(&s);
+    peer_create(AUDIO, "r:droid:svc", 1101);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "");
+    assert_peer_said(DROID, "DESTROY r:audio:svc;CREATE r:audio:svc;");
+    peer_destroy(DROID, "r:audio:svc", 1200);
+    peer_ack(DROID, "r:audio:svc", 1201);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "ACK r:droid:svc;");
+    assert_talk(&s, 1101, 1201);
+    peer_create(DROID, "r:audio:svc", 1202); /* and the server's side */
+    star_settle(&s);
+    assert_peer_said(AUDIO, "DESTROY r:droid:svc;ACK r:droid:svc;");
+    assert_peer_said(DROID, "ACK r:audio:svc;");
+    assert_talk(&s, 1101, 1202);
+    assert_int_equal(n_routes(s.ap), 1);
+    star_close(&s);
+}
+
+/* H-3: a DESTROY of the former endpoint comes after the CREATE of the new one. */
+static void h3_late_destroy(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_joined(&s);
+    peer_destroy(AUDIO, "r:droid:svc", 1100);
+    peer_create(AUDIO, "r:droid:svc", 1101);
+    star_settle(&s);
+    assert_peer_said(DROID, "DESTROY r:audio:svc;CREATE r:audio:svc;");
+    peer_destroy(AUDIO, "r:droid:svc", 1100); /* the endpoint waits for its peer */
+    star_settle(&s);
+    assert_peer_said(DROID, "");
+    peer_destroy(DROID, "r:audio:svc", 1200);
+    peer_ack(DROID, "r:audio:svc", 1201);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "ACK r:droid:svc;");
+    peer_destroy(AUDIO, "r:droid:svc", 1100); /* and now it has one */
+    peer_destroy(DROID, "r:audio:svc", 1200);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "");
+    assert_peer_said(DROID, "");
+    assert_talk(&s, 1101, 1201);
+    star_close(&s);
+}
+
+/* Data for a half that has just died is dropped and counted, not delivered to its successor. */
+static void data_behind_a_destroy(void **state)
+{
+    struct star s;
+    uint32_t old;
+
+    (void)state;
+    star_joined(&s);
+    old = peer_addr(AUDIO, "r:droid:svc");
+    peer_destroy(DROID, "r:audio:svc", 1200);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "DESTROY r:droid:svc;");
+    wire_text(AUDIO->wire, 1, old, "lost");
+    star_pass_ms(&s, 10);
+    assert_int_equal(late_of(&s, 0), 1);
+    assert_peer_said(DROID, "CREATE r:audio:svc;");
+    peer_ack(DROID, "r:audio:svc", 1201);
+    star_settle(&s);
+    wire_text(AUDIO->wire, 1, old, "lost");
+    star_settle(&s);
+    assert_peer_said(DROID, "");
+    assert_int_equal(late_of(&s, 0), 2);
+    assert_peer_said(AUDIO, "ACK r:droid:svc;");
+    assert_int_not_equal(peer_addr(AUDIO, "r:droid:svc"), old);
+    star_close(&s);
+}
+
+/* The link of audio is lost: droid hears ROUTER_DESTROY and not that each endpoint closed; what it
+ * answers is late. The same again when the link is back. */
+static void link_loss_and_return(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_joined(&s);
+    for (unsigned i = 0; i < 3; i++) {
+        uint32_t old = peer_addr(DROID, "r:audio:svc");
+
+        peer_down(AUDIO);
+        star_settle(&s);
+        assert_peer_said(DROID, "1041:DESTROY;");
+        assert_int_equal(n_routes(s.ap), 0);
+        peer_destroy(DROID, "r:audio:svc", 1200 + i); /* twice, as NuttX does */
+        peer_destroy(DROID, "r:audio:svc", 1200 + i);
+        wire_text(DROID->wire, 9, old, "for nobody");
+        star_settle(&s);
+        assert_peer_said(DROID, "");
+        peer_up(AUDIO, RPR_DIALECT_NUTTX);
+        star_settle(&s);
+        assert_peer_said(AUDIO, "CREATE router:droid;");
+        peer_ack(AUDIO, "router:droid", 1050 + i);
+        star_settle(&s);
+        (void)peer_said(AUDIO);
+        assert_peer_said(DROID, "1041:CREATE;");
+        peer_create(DROID, "r:audio:svc", 1201 + i);
+        peer_create(AUDIO, "r:droid:svc", 1101 + i);
+        star_settle(&s);
+        (void)peer_said(AUDIO);
+        (void)peer_said(DROID);
+        assert_talk(&s, 1101 + i, 1201 + i);
+    }
+    star_close(&s);
+}
+
+/* Loss and return while droid takes nothing: it hears of the loss before it hears of the return. */
+static void loss_is_told_before_return(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_joined(&s);
+    DROID->wire->n_free = 0;
+    peer_down(AUDIO);
+    star_settle(&s);
+    peer_up(AUDIO, RPR_DIALECT_NUTTX);
+    star_settle(&s);
+    (void)peer_said(AUDIO);
+    peer_ack(AUDIO, "router:droid", 1050);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "1050:CREATE;");
+    peer_create(AUDIO, "r:droid:svc", 1101);
+    star_settle(&s);
+    for (unsigned i = 0; i < 200; i++)
+        DROID->wire->free[DROID->wire->n_free++] = i;
+    star_pass_ms(&s, 10);
+    assert_peer_said(DROID, "1041:DESTROY;1041:CREATE;CREATE r:audio:svc;");
+    star_close(&s);
+}
+
+/* The edge closes its control endpoint (its daemon ends, its link stays): as if it were lost. */
+static void control_endpoint_is_closed(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_joined(&s);
+    peer_destroy(AUDIO, "router:droid", 1040);
+    star_settle(&s);
+    assert_peer_said(DROID, "1041:DESTROY;");
+    assert_int_equal(n_routes(s.ap), 0);
+    star_pass_ms(&s, 10);
+    assert_peer_said(AUDIO, "CREATE router:droid;"); /* is it there again? */
+    peer_ack(AUDIO, "router:droid", 1051);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "1051:CREATE;");
+    assert_peer_said(DROID, "1041:CREATE;");
+    star_close(&s);
+}
+
+/* ---- bounds ----------------------------------------------------------------------------------- */
+
+static unsigned count(const char *text, const char *word)
+{
+    unsigned n = 0;
+
+    for (; (text = strstr(text, word)); text++)
+        n++;
+    return n;
+}
+
+/* A NuttX peer hands out an address twice from the 129th endpoint on (H-2): we stop at 96, say why,
+ * and go on when there is room again. */
+static void addresses_of_a_nuttx_peer(void **state)
+{
+    struct star s;
+    char name[32];
+
+    (void)state;
+    star_nuttx(&s);
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "r:audio:s%u", i);
+        peer_create(DROID, name, 2000 + i);
+    }
+    star_settle(&s);
+    assert_int_equal(count(peer_said(AUDIO), "CREATE r:droid:s"), 96);
+    assert_int_equal(n_routes(s.ap), 100);
+    assert_string_equal(routes_of(s.ap, "s99", NULL).reason,
+                        "96 of the peer's 128 addresses are in use");
+    assert_int_equal(count(peer_said(DROID), ";"), 0);
+    star_pass_ms(&s, 30000);
+    assert_int_equal(count(peer_said(AUDIO), "CREATE"), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "r:audio:s%u", i);
+        peer_destroy(DROID, name, 2000 + i);
+    }
+    star_pass_ms(&s, 6000);
+    peer_said(AUDIO);
+    assert_int_equal(count(AUDIO->text, "DESTROY"), 2);
+    assert_int_equal(count(AUDIO->text, "CREATE"), 2);
+    star_close(&s);
+}
+
+/* Where one side of a route cannot have its half, the other side is not told that it has a peer. */
+static void no_address_is_left_for_the_other_half(void **state)
+{
+    struct star s;
+    char name[32];
+
+    (void)state;
+    star_nuttx(&s);
+    for (unsigned i = 0; i < 96; i++) {
+        snprintf(name, sizeof name, "r:audio:s%u", i);
+        peer_create(DROID, name, 2000 + i);
+    }
+    star_settle(&s);
+    assert_int_equal(count(peer_said(AUDIO), "CREATE r:droid:s"), 96);
+    peer_create(AUDIO, "r:droid:more", 1100);
+    star_settle(&s);
+    peer_create(DROID, "r:audio:more", 1200);
+    star_settle(&s);
+    assert_int_equal(routes_of(s.ap, "more", NULL).n_joined, 0);
+    (void)peer_said(AUDIO);
+    peer_said(DROID);
+    assert_int_equal(count(DROID->text, "ACK"), 0);
+    assert_int_equal(count(AUDIO->text, "ACK"), 0);
+    peer_destroy(DROID, "r:audio:s5", 2005);
+    star_pass_ms(&s, 6000);
+    assert_int_equal(routes_of(s.ap, "more", NULL).n_joined, 2);
+    assert_int_equal(count(peer_said(AUDIO), "ACK r:droid:more;"), 1);
+    assert_int_equal(count(peer_said(DROID), "ACK r:audio:more;"), 1);
+    star_close(&s);
+}
+
+static void note_event(void *ctx, const struct rpr_event *event)
+{
+    struct world *w = ctx;
+
+    if (event->kind == RPR_EVENT_ROUTE)
+        note(w, "%s %s;", event->name, event->reason);
+}
+
+/* Announcements that nobody answers cannot exhaust memory: 256 per edge; those beyond are refused,
+ * and that is said. */
+static void waiting_routes_are_bounded(void **state)
+{
+    struct star s;
+    struct rpr_observer observer = {.event = note_event};
+    char name[32];
+
+    (void)state;
+    star_nuttx(&s);
+    observer.ctx = &s.net.w;
+    rpr_observer_add(s.ap, &observer);
+    for (unsigned i = 0; i < 258; i++) {
+        snprintf(name, sizeof name, "r:droid:s%u", i);
+        peer_create(AUDIO, name, 2000 + i);
+        if (i % 64 == 0)
+            star_settle(&s);
+    }
+    star_settle(&s);
+    assert_int_equal(n_routes(s.ap), 256);
+    assert_events(&s.net.w, "s256 refused: 256 routes of this edge wait already;"
+                            "s257 refused: 256 routes of this edge wait already;");
+    for (unsigned i = 0; i < 96; i++) { /* those that are answered do not wait */
+        snprintf(name, sizeof name, "r:audio:s%u", i);
+        if (count(peer_said(DROID), "CREATE") || i)
+            peer_ack(DROID, name, 3000 + i);
+    }
+    star_settle(&s);
+    s.net.w.events[0] = '\0';
+    peer_create(AUDIO, "r:droid:more", 5000);
+    star_settle(&s);
+    assert_events(&s.net.w, "");
+    assert_int_equal(n_routes(s.ap), 257);
+    rpr_observer_remove(s.ap, &observer);
+    star_close(&s);
+}
+
+static void services_that_are_allowed(void **state)
+{
+    static const char *const services[] = {"one", "two", NULL};
+    struct star s;
+    struct rpr_observer observer = {.event = note_event};
+
+    (void)state;
+    star_init(&s, (struct rpr_pair_config){.services = services});
+    star_up(&s, RPR_DIALECT_NUTTX, RPR_DIALECT_NUTTX);
+    observer.ctx = &s.net.w;
+    rpr_observer_add(s.ap, &observer);
+    peer_create(AUDIO, "r:droid:one", 1100);
+    peer_create(AUDIO, "r:droid:on", 1101);
+    peer_create(AUDIO, "r:droid:one1", 1102);
+    peer_create(DROID, "r:audio:two", 1103);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "CREATE r:droid:two;");
+    assert_peer_said(DROID, "CREATE r:audio:one;");
+    assert_events(&s.net.w, "on refused: not in the route's services;"
+                            "one1 refused: not in the route's services;");
+    assert_int_equal(n_routes(s.ap), 2);
+    rpr_observer_remove(s.ap, &observer);
+    star_close(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(client_closes),
+        cmocka_unit_test(server_closes),
+        cmocka_unit_test(server_closes_and_client_stays),
+        cmocka_unit_test(both_close_at_once),
+        cmocka_unit_test(both_announce),
+        cmocka_unit_test(both_announce_in_one_moment),
+        cmocka_unit_test(h24_client_dies_before_bind),
+        cmocka_unit_test(client_dies_before_droid_heard),
+        cmocka_unit_test(h23_server_survives_destroy),
+        cmocka_unit_test(h29_stale_ack),
+        cmocka_unit_test(h4_create_from_a_changed_address),
+        cmocka_unit_test(h3_late_destroy),
+        cmocka_unit_test(data_behind_a_destroy),
+        cmocka_unit_test(link_loss_and_return),
+        cmocka_unit_test(loss_is_told_before_return),
+        cmocka_unit_test(control_endpoint_is_closed),
+        cmocka_unit_test(addresses_of_a_nuttx_peer),
+        cmocka_unit_test(no_address_is_left_for_the_other_half),
+        cmocka_unit_test(waiting_routes_are_bounded),
+        cmocka_unit_test(services_that_are_allowed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
