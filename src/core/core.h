@@ -132,6 +132,7 @@ struct rpr_endpoint {
     bool closing, closed_told;
     bool finishing;  /* `closed` runs */
     bool was_routed; /* when it was closed: how its DESTROY is written */
+    bool bound_told; /* `bound` ran, `unbound` has not yet */
     bool ending;     /* the peer closed; told after what was kept before has been delivered */
     bool granting;   /* on link->grant_head */
     bool on_control;
@@ -259,7 +260,8 @@ struct dialect {
 const struct dialect *dialect_of(const struct rpr_link *link);
 
 struct rpr_service {
-    struct rpr_service *next;
+    struct rpr_service *next, *next_closed;
+    bool closed;
     struct rpr_node *node;
     const struct rpr_service_ops *ops;
     void *ctx;
@@ -351,8 +353,10 @@ struct rpr_node {
     uint64_t next_ns; /* when the first timer is due; RPR_POLL_IDLE: there is none */
     struct rpr_device *devices;
     struct rpr_device *dead; /* removed, still in use */
-    struct rpr_service *services;
+    struct rpr_service *services, *closed_services;
+    uint32_t n_offering; /* walks over services go on: the closed ones stay in memory */
     struct rpr_observer *observers;
+    struct observer_walk *walks;     /* rpr_event_emit() that go on */
     struct rpr_incarnation *zombies; /* of links that are down, with buffers outstanding */
     struct rpr_link *graves;         /* unregistered, with buffers outstanding */
     struct slot_pool pool;

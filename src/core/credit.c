@@ -85,8 +85,9 @@ void credit_stop(struct rpr_endpoint *e)
 
     if (e->granting)
         leave_grant_list(e, link);
-    if (!e->n_kept && e->window > e->base_window)
-        shrink(e);
+    set_rx_left(e, UNLIMITED); /* what is dropped from now on is nobody's credit */
+    if (e->n_slots <= e->base_window && e->window > e->base_window)
+        shrink(e); /* else when it is unbound next time, or closed */
 }
 
 /* True if the endpoint may go on sending. */

@@ -89,7 +89,8 @@ struct rpr_endpoint *endpoint_by_name(struct rpr_device *device, const char *nam
     if (!node->names)
         return NULL;
     for (e = node->names[name_hash(device, name) & node->names_mask]; e; e = e->next_name)
-        if (e->device == device && e->dest == dest && !text_differs(e->name, name) &&
+        if (e->device == device && e->dest == dest && e->addr != RPMSG_ADDR_ANY &&
+            !text_differs(e->name, name) &&
             (dest != RPMSG_ADDR_ANY || (e->wants_peer && !e->ending)) &&
             !(e->flags & RPR_EPT_NO_NS))
             return e;
@@ -283,12 +284,14 @@ void endpoint_bind(struct rpr_endpoint *e, uint32_t dest)
     endpoint_set_send(e, link, dest, true);
     e->state = RPR_EPT_BOUND;
     e->bound_at_ns = node->now_ns;
+    e->n_calls++;
     node_event(node, RPR_EVENT_EPT_BOUND, e);
-    if (endpoint_enter(e)) {
+    if (!e->closing && e->state == RPR_EPT_BOUND && e->dest == dest) { /* as observers left it */
+        e->bound_told = true;
         if (e->ops->bound)
             e->ops->bound(e->ctx, endpoint_handle(e), dest);
-        endpoint_leave(e);
     }
+    endpoint_leave(e);
 }
 
 static void schedule_again(struct rpr_endpoint *e)
@@ -307,6 +310,7 @@ void endpoint_unbind(struct rpr_endpoint *e, enum rpr_unbound_reason reason)
     struct rpr_node *node = e->device->node;
     struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
     uint32_t other;
+    bool told;
 
     if (e->dest == RPMSG_ADDR_ANY && !e->ending)
         return;
@@ -324,18 +328,18 @@ void endpoint_unbind(struct rpr_endpoint *e, enum rpr_unbound_reason reason)
     e->state = e->wants_peer && may_do_ns(e) ? RPR_EPT_ANNOUNCED : RPR_EPT_UNBOUND;
     if (reason == RPR_UNBOUND_CLOSED && e->wants_peer && may_do_ns(e))
         schedule_again(e);
+    e->n_calls++;
     node_event(node, RPR_EVENT_EPT_UNBOUND, e);
-    if (endpoint_enter(e)) {
-        if (e->ops->unbound)
-            e->ops->unbound(e->ctx, endpoint_handle(e), reason);
-        if (!e->closing && e->state == RPR_EPT_ANNOUNCED && e->addr != RPMSG_ADDR_ANY &&
-            e->dest == RPMSG_ADDR_ANY && ns_take_announcement(e->device, e->name, &other)) {
-            endpoint_bind(e, other);
-            if (!e->closing)
-                ns_word(e, NS_WORD_ACK);
-        }
-        endpoint_leave(e);
+    told = e->bound_told && !e->closing;
+    e->bound_told = false;
+    if (told && e->ops->unbound)
+        e->ops->unbound(e->ctx, endpoint_handle(e), reason);
+    if (!e->closing && e->state == RPR_EPT_ANNOUNCED && e->addr != RPMSG_ADDR_ANY &&
+        e->dest == RPMSG_ADDR_ANY && ns_take_announcement(e->device, e->name, &other)) {
+        ns_word(e, NS_WORD_ACK); /* first: `bound` may close, or end the link */
+        endpoint_bind(e, other);
     }
+    endpoint_leave(e);
 }
 
 /* ---- the device comes and goes ----------------------------------------------------------------- */
@@ -360,9 +364,8 @@ static void say_hello(struct rpr_endpoint *e)
             ns_word(e, NS_WORD_CREATE);
     } else if (e->name[0]) {
         if (ns_take_announcement(e->device, e->name, &other)) {
+            ns_word(e, NS_WORD_ACK);
             endpoint_bind(e, other);
-            if (!e->closing)
-                ns_word(e, NS_WORD_ACK);
         } else {
             ns_word(e, NS_WORD_CREATE);
         }
@@ -521,8 +524,14 @@ int rpr_ept_open(struct rpr_device *device, const struct rpr_ept_config *config,
     if (may_do_ns(e) && e->wants_peer)
         e->state = RPR_EPT_ANNOUNCED;
     *ept = endpoint_handle(e);
+    e->n_calls++; /* observers and callbacks may close it again */
     node_event(node, RPR_EVENT_EPT_OPENED, e);
-    error = device_is_up(device) ? start(e) : 0;
+    error = device_is_up(device) && !e->closing && e->addr == RPMSG_ADDR_ANY ? start(e) : 0;
+    e->n_calls--;
+    if (e->closing) {
+        endpoint_finish(e);
+        return 0;
+    }
     if (error) {
         names_remove(e);
         take_off(e);
@@ -623,6 +632,7 @@ int rpr_ept_unbind(rpr_ept_t ept, bool announce)
     credit_stop(e);
     endpoint_set_send(e, link, RPMSG_ADDR_ANY, false);
     e->state = RPR_EPT_ANNOUNCED;
+    e->bound_told = false;
     if (announce)
         ns_word(e, NS_WORD_CREATE);
     return 0;

@@ -432,6 +432,8 @@ void link_released(struct rpr_link *link, struct rpr_incarnation *incarnation)
         link_touch(link);
     else
         bury_incarnations(link->node);
+    if (link->removed)
+        node_attention(link->node); /* it may be the last that its link waited for */
 }
 
 /* A link is only freed here, where none of its callers can be on the stack; one with locks only

@@ -357,6 +357,13 @@ uint64_t rpr_node_poll(struct rpr_node *node, uint64_t now_ns, unsigned budget)
 
 /* ---- events --------------------------------------------------------------------------------------------- */
 
+/* Stands on the observer that is told next, which may be removed meanwhile. Walks are nested: what
+ * an observer does makes more events. */
+struct observer_walk {
+    struct rpr_observer *next;
+    struct observer_walk *outer;
+};
+
 void rpr_observer_add(struct rpr_node *node, struct rpr_observer *observer)
 {
     struct rpr_observer **end = &node->observers;
@@ -371,24 +378,30 @@ void rpr_observer_add(struct rpr_node *node, struct rpr_observer *observer)
 void rpr_observer_remove(struct rpr_node *node, struct rpr_observer *observer)
 {
     struct rpr_observer **at = &node->observers;
+    struct observer_walk *walk;
 
     CHECK_OWNER(node);
     while (*at && *at != observer)
         at = &(*at)->next;
-    if (*at)
-        *at = observer->next;
+    if (!*at)
+        return;
+    *at = observer->next;
+    for (walk = node->walks; walk; walk = walk->outer)
+        if (walk->next == observer)
+            walk->next = observer->next;
 }
 
 void rpr_event_emit(struct rpr_node *node, const struct rpr_event *event)
 {
-    struct rpr_observer *o = node->observers;
+    struct observer_walk walk = {node->observers, node->walks};
+    struct rpr_observer *o;
 
-    while (o) {
-        struct rpr_observer *next = o->next;
-
+    node->walks = &walk;
+    while ((o = walk.next)) {
+        walk.next = o->next;
         o->event(o->ctx, event);
-        o = next;
     }
+    node->walks = walk.outer;
 }
 
 void node_event(struct rpr_node *node, enum rpr_event_kind kind, struct rpr_endpoint *e)

@@ -213,7 +213,7 @@ static bool matches(struct rpr_service *s, struct rpr_device *d, const char *nam
 /* True if the service took it. */
 static bool offer(struct rpr_service *s, struct rpr_device *d, const char *name, uint32_t addr)
 {
-    if (!matches(s, d, name))
+    if (s->closed || !matches(s, d, name))
         return false;
     if (s->ops->ns) {
         s->ops->ns(s->ctx, d, name, addr, NS_CREATE);
@@ -222,11 +222,29 @@ static bool offer(struct rpr_service *s, struct rpr_device *d, const char *name,
     return s->ops->bind(s->ctx, d, name, addr) == 0;
 }
 
+/* Callbacks may close any service: its memory stays until all walks are over. */
+static void walk_begin(struct rpr_node *node)
+{
+    node->n_offering++;
+}
+
+static void walk_end(struct rpr_node *node)
+{
+    if (--node->n_offering)
+        return;
+    while (node->closed_services) {
+        struct rpr_service *s = node->closed_services;
+
+        node->closed_services = s->next_closed;
+        node_free(node, s, sizeof *s);
+    }
+}
+
 static void offer_kept(struct rpr_service *s, struct rpr_device *d)
 {
     uint32_t passed = 0;
 
-    for (;;) {
+    while (!s->closed) {
         struct announcement *a = d->announcements;
         struct announcement kept;
 
@@ -271,9 +289,11 @@ int rpr_service_open(struct rpr_node *node, const struct rpr_service_config *con
         end = &(*end)->next;
     *end = s;
     *service = s;
+    walk_begin(node);
     for (d = node->devices; d; d = d->next)
         if (device_is_up(d))
             offer_kept(s, d);
+    walk_end(node);
     return 0;
 }
 
@@ -284,16 +304,22 @@ void rpr_service_close(struct rpr_service *service)
     CHECK_OWNER(service->node);
     while (*at != service)
         at = &(*at)->next;
-    *at = service->next;
-    node_free(service->node, service, sizeof *service);
+    *at = service->next; /* its own `next` stays, for walks that stand on it */
+    service->closed = true;
+    service->next_closed = service->node->closed_services;
+    service->node->closed_services = service;
+    walk_begin(service->node);
+    walk_end(service->node);
 }
 
 /* ---- incoming ------------------------------------------------------------------------------------ */
 
 static void on_create(struct rpr_device *d, const char *name, uint32_t addr)
 {
+    struct rpr_node *node = d->node;
     struct rpr_endpoint *e = endpoint_by_name(d, name, addr);
-    struct rpr_service *s, *next;
+    struct rpr_service *s;
+    bool taken = false;
 
     if (e)
         return; /* bound to it already: no second ACK */
@@ -303,12 +329,12 @@ static void on_create(struct rpr_device *d, const char *name, uint32_t addr)
         endpoint_bind(e, addr);
         return;
     }
-    for (s = d->node->services; s; s = next) {
-        next = s->next;
-        if (offer(s, d, name, addr))
-            return;
-    }
-    ns_keep_announcement(d, name, addr);
+    walk_begin(node);
+    for (s = node->services; s && !taken; s = s->next)
+        taken = offer(s, d, name, addr);
+    walk_end(node);
+    if (!taken && device_is_up(d))
+        ns_keep_announcement(d, name, addr);
 }
 
 static void on_ack(struct rpr_device *d, const char *name, uint32_t addr)

@@ -62,6 +62,8 @@ int slots_promise(struct rpr_node *node, uint32_t n)
     struct slot_pool *pool = &node->pool;
     uint32_t missing;
 
+    if (n > UINT32_MAX / 2 - pool->n_promised)
+        return -RPR_ENOMEM;
     if (pool->n_promised + n > pool->n_total) {
         missing = pool->n_promised + n - pool->n_total;
         if (add_slab(node, missing > SLAB_SLOTS ? missing : SLAB_SLOTS) &&
