@@ -36,6 +36,8 @@ struct rpr_client {
     enum peer peer;
     bool open;       /* the endpoint */
     bool close_due;  /* the peer closed, and nobody was told */
+    bool refused;    /* the last send found no room */
+    bool room;       /* there is room since, and nobody tried */
     uint64_t n_told; /* of what a call might wait for: bound, unbound, message kept */
     char reason[RPR_REASON_MAX];
 
@@ -89,7 +91,17 @@ static void on_unbound(void *ctx, rpr_ept_t ept, enum rpr_unbound_reason reason)
     c->n_told++;
 }
 
-static const struct rpr_ept_ops ept_ops = {.rx = on_rx, .bound = on_bound, .unbound = on_unbound};
+/* Room may come while another call runs: the descriptor says so until the next send. */
+static void on_writable(void *ctx, rpr_ept_t ept)
+{
+    struct rpr_client *c = ctx;
+
+    (void)ept;
+    c->room = c->refused;
+}
+
+static const struct rpr_ept_ops ept_ops = {
+    .rx = on_rx, .bound = on_bound, .unbound = on_unbound, .writable = on_writable};
 
 /* The link stays registered: its endpoint keeps what came before. */
 static void on_ended(void *ctx, const char *reason)
@@ -152,8 +164,8 @@ static int leave(struct rpr_client *c, int result)
     if (c->deadline.fd < 0)
         return result;
     deadline = loop_settle(c->loop);
-    if (deadline == RPR_POLL_MORE || c->n_told != n_told || c->close_due || has_kept(c) ||
-        c->peer == PEER_LOST)
+    if (deadline == RPR_POLL_MORE || c->n_told != n_told || c->room || c->close_due ||
+        has_kept(c) || c->peer == PEER_LOST)
         loop_wake(c->loop);
     set_deadline(c, deadline);
     return result;
@@ -313,7 +325,12 @@ static int send_until(struct rpr_client *c, const void *data, size_t len, uint64
 
 int rpr_client_send(struct rpr_client *c, const void *data, size_t len, int timeout_ms)
 {
-    return leave(c, send_until(c, data, len, deadline_of(timeout_ms)));
+    int result;
+
+    c->refused = c->room = false;
+    result = send_until(c, data, len, deadline_of(timeout_ms));
+    c->refused = result == -RPR_ETIMEDOUT;
+    return leave(c, result);
 }
 
 /* True: the call has its result. */
