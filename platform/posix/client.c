@@ -36,7 +36,7 @@ struct rpr_client {
     enum peer peer;
     bool open;       /* the endpoint */
     bool close_due;  /* the peer closed, and nobody was told */
-    bool refused;    /* the last send found no room */
+    bool refused;    /* a send finds no room, or the last one did */
     bool room;       /* there is room since, and nobody tried */
     uint64_t n_told; /* of what a call might wait for: bound, unbound, message kept */
     char reason[RPR_REASON_MAX];
@@ -327,9 +327,11 @@ int rpr_client_send(struct rpr_client *c, const void *data, size_t len, int time
 {
     int result;
 
-    c->refused = c->room = false;
+    c->refused = true; /* room may come in the very turn after which this gives up */
+    c->room = false;
     result = send_until(c, data, len, deadline_of(timeout_ms));
-    c->refused = result == -RPR_ETIMEDOUT;
+    if (result != -RPR_ETIMEDOUT)
+        c->refused = c->room = false;
     return leave(c, result);
 }
 
