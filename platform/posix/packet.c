@@ -49,9 +49,6 @@ static void take_fds(struct packet *packet, struct msghdr *message)
         memcpy(packet->fds + packet->n_fds, CMSG_DATA(head), n * sizeof(int));
         packet->n_fds += (unsigned)n;
     }
-    if (message->msg_flags & MSG_CTRUNC)
-        while (packet->n_fds < PACKET_MAX_FDS)
-            packet->fds[packet->n_fds++] = -1;
 }
 
 int packet_receive(int fd, struct packet *packet)

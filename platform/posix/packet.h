@@ -8,7 +8,7 @@
 
 #include "wire/handover.h"
 
-#define PACKET_MAX_FDS 4u /* taken in before they are counted and perhaps refused */
+#define PACKET_MAX_FDS 4u /* one more than any message has: too many are seen */
 
 struct packet {
     size_t len;
@@ -20,8 +20,8 @@ struct packet {
 /* 0, -RPR_EAGAIN or -RPR_ENOTCONN. The caller keeps its descriptors. */
 int packet_send(int fd, const void *bytes, size_t len, const int *fds, unsigned n_fds);
 
-/* 1 with a packet, 0 at the end of the connection, -RPR_EAGAIN. A packet with more descriptors than
- * the struct has room for, or with other ancillary data, comes with n_fds = PACKET_MAX_FDS. */
+/* 1 with a packet, 0 at the end of the connection, -RPR_EAGAIN. Of more descriptors than the struct
+ * has room for, the rest is closed by the kernel. */
 int packet_receive(int fd, struct packet *packet);
 
 void packet_close_fds(struct packet *packet);

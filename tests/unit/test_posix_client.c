@@ -10,7 +10,7 @@
 #define N_FLOOD 3000u
 
 enum answer { ANSWER_LINK, ANSWER_ERROR, ANSWER_NO_FD, ANSWER_TWO_FDS, ANSWER_NO_HELLO };
-enum deed { DEED_ECHO, DEED_FLOOD_AND_CLOSE, DEED_FLOOD_AND_DIE, DEED_COUNT };
+enum deed { DEED_ECHO, DEED_FLOOD_AND_CLOSE, DEED_FLOOD_AND_DIE, DEED_TWICE, DEED_COUNT };
 
 /* The daemon: answers one client as told, on a thread of its own. */
 struct daemon {
@@ -73,6 +73,23 @@ static void converse(struct daemon *d, int fds[2])
                                           : 1);
 }
 
+/* Two peers, one after the other, and the client reads late. */
+static void come_twice(struct daemon *d)
+{
+    struct side *s = &d->side;
+
+    for (uint32_t word = 0; word < 10; word++) {
+        if (word == 5) {
+            rpr_ept_close(s->ept);
+            side_endpoint(s, "words");
+        }
+        while (!d->stop && (s->n_bound <= word / 5 || rpr_send(s->ept, &word, 4, 0) != 0))
+            rpr_loop_turn(s->loop, 5);
+    }
+    while (!d->stop)
+        rpr_loop_turn(s->loop, 5);
+}
+
 static void do_deed(struct daemon *d)
 {
     struct side *s = &d->side;
@@ -118,7 +135,10 @@ static void *run_daemon(void *ctx)
     if (rpr_shm_serve_fd(d->side.loop, &config, &d->side.link, error) == 0) {
         d->side.device = rpr_device_find(rpr_loop_node(d->side.loop), "client");
         side_endpoint(&d->side, "words");
-        do_deed(d);
+        if (d->deed == DEED_TWICE)
+            come_twice(d);
+        else
+            do_deed(d);
     }
     side_close(&d->side);
     return NULL;
@@ -244,6 +264,31 @@ static void all_is_read_before_the_loss(void **state)
     flood(DEED_FLOOD_AND_DIE, -RPR_ENOTCONN);
 }
 
+/* The end of the first peer is told between its messages and those of the second. */
+static void one_peer_after_the_other(void **state)
+{
+    struct rpr_client *client;
+    uint32_t word;
+
+    (void)state;
+    start_daemon(ANSWER_LINK, DEED_TWICE);
+    client = attach_client();
+    for (uint32_t i = 0; i < 10; i++) {
+        if (i == 5) {
+            for (int n = 0; n < 20; n++) { /* lets the second one's messages come, if they will */
+                (void)rpr_client_fd(client);
+                poll(NULL, 0, 2);
+            }
+            assert_int_equal(rpr_client_recv(client, &word, sizeof(word), 10000), -RPR_ENOENT);
+            assert_int_equal(rpr_client_wait(client, 10000), 0);
+        }
+        assert_int_equal(rpr_client_recv(client, &word, sizeof(word), 10000), 4);
+        assert_int_equal(word, i);
+    }
+    rpr_client_close(client, 0);
+    stop_daemon();
+}
+
 /* Everything that was accepted arrives although the client closes at once. */
 static void close_waits(void **state)
 {
@@ -340,6 +385,7 @@ int main(void)
         cmocka_unit_test(echo),
         cmocka_unit_test(all_is_read_before_the_close),
         cmocka_unit_test(all_is_read_before_the_loss),
+        cmocka_unit_test(one_peer_after_the_other),
         cmocka_unit_test(close_waits),
         cmocka_unit_test(descriptor_to_poll),
         cmocka_unit_test(finding),

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "posix/packet.h"
+
 #define LISTEN "?listen=1&buffers=16&size=256"
 
 static struct side ap, audio;
@@ -246,6 +248,32 @@ static void one_name_one_link(void **state)
     side_close(&ap);
 }
 
+/* The claim of the second is read before the end of the first is: it need not come again. */
+static void takes_over_at_once(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct handover_hello hello = {.own = "audio", .expected = "ap"};
+    struct packet packet = {.len = 0};
+    uint8_t bytes[HANDOVER_HELLO_BYTES];
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+    (void)state;
+    open_pair();
+    UNTIL(&ap, &audio, side_up(&ap) && side_up(&audio));
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", side_path("l"));
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(rpr_loop_turn(ap.loop, 1), 0);
+    handover_hello_encode(bytes, &hello);
+    assert_int_equal(packet_send(fd, bytes, sizeof(bytes), NULL, 0), 0);
+    side_close(&audio);
+    UNTIL(&ap, NULL, packet_receive(fd, &packet) == 1);
+    assert_int_equal(handover_type(packet.bytes, packet.len), HANDOVER_OFFER);
+    packet_close_fds(&packet);
+    close(fd);
+    side_close(&ap);
+}
+
 /* Everything that was committed before the socket closed arrives before the link is down. */
 static void drained_at_close(void **state)
 {
@@ -365,21 +393,14 @@ static void descriptor_untrusted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_ways),
-        cmocka_unit_test(credit_is_agreed),
-        cmocka_unit_test(late_listener),
-        cmocka_unit_test(seen_at_once),
-        cmocka_unit_test(listener_restarts),
-        cmocka_unit_test(connector_restarts),
-        cmocka_unit_test(stale_socket),
-        cmocka_unit_test(place_is_taken),
-        cmocka_unit_test(name_mismatch),
-        cmocka_unit_test(other_name),
-        cmocka_unit_test(one_name_one_link),
-        cmocka_unit_test(drained_at_close),
-        cmocka_unit_test(down_and_up),
-        cmocka_unit_test(descriptor_trusted),
-        cmocka_unit_test(descriptor_untrusted),
+        cmocka_unit_test(both_ways),          cmocka_unit_test(credit_is_agreed),
+        cmocka_unit_test(late_listener),      cmocka_unit_test(seen_at_once),
+        cmocka_unit_test(listener_restarts),  cmocka_unit_test(connector_restarts),
+        cmocka_unit_test(stale_socket),       cmocka_unit_test(place_is_taken),
+        cmocka_unit_test(name_mismatch),      cmocka_unit_test(other_name),
+        cmocka_unit_test(one_name_one_link),  cmocka_unit_test(takes_over_at_once),
+        cmocka_unit_test(drained_at_close),   cmocka_unit_test(down_and_up),
+        cmocka_unit_test(descriptor_trusted), cmocka_unit_test(descriptor_untrusted),
     };
 
     return cmocka_run_group_tests(tests, side_dir_make, side_dir_remove);
