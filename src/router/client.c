@@ -10,6 +10,7 @@
 enum { CLIENT = 0, REMOTE = 1 };
 
 #define DEFAULT_QUOTA 256u
+#define RETRY_NS      UINT64_C(1000000000)
 
 struct rpr_client_route {
     struct rpr_node *node;
@@ -17,7 +18,9 @@ struct rpr_client_route {
     struct rpr_service *of_client, *of_remote;
     struct rpr_observer observer;
     struct rpr_timer free_timer; /* not inside the callbacks that find out */
-    bool serves;                 /* whichever remote announces */
+    struct rpr_timer
+        offer_timer; /* kept announcements are looked at again: one may be served now */
+    bool serves;     /* whichever remote announces */
     bool closing, closed;
     void (*ended)(void *ctx, bool lost);
     void (*closed_call)(void *ctx);
@@ -43,15 +46,24 @@ static bool is_cpu(const struct rpr_device *device)
     return cpu_name_valid(rpr_device_name(device), RPR_NAME_MAX);
 }
 
-/* One that serves takes the first remote, and leaves what others announce to be kept. */
+/* One that serves takes the first remote once its program is there, and leaves what others announce
+ * to be kept. */
 static bool match_remote(void *ctx, struct rpr_device *device, const char *name)
 {
     struct rpr_client_route *c = ctx;
-    struct rpr_device *remote = c->route->side[REMOTE].device;
+    const struct route_side *side = c->route->side;
 
-    if (c->closing || text_differs(name, service_of(c)))
+    if (text_differs(name, service_of(c)) || (c->closing && !c->route->ending))
         return false;
-    return remote ? remote == device : is_cpu(device);
+    if (side[REMOTE].device || !c->serves)
+        return side[REMOTE].device == device;
+    return side[CLIENT].wish != RPR_ADDR_ANY && is_cpu(device);
+}
+
+static void offer_kept(struct rpr_client_route *c, uint64_t at_ns)
+{
+    if (c->serves && !c->closing && !c->route->side[REMOTE].device)
+        rpr_timer_start(c->node, &c->offer_timer, at_ns);
 }
 
 static void ns_of(struct rpr_client_route *c, unsigned i, uint32_t addr, uint32_t flags)
@@ -70,6 +82,7 @@ static void ns_client(void *ctx, struct rpr_device *device, const char *name, ui
     (void)device;
     (void)name;
     ns_of(ctx, CLIENT, addr, flags);
+    offer_kept(ctx, rpr_node_now(((struct rpr_client_route *)ctx)->node));
 }
 
 static void ns_remote(void *ctx, struct rpr_device *device, const char *name, uint32_t addr,
@@ -88,6 +101,19 @@ static void ns_remote(void *ctx, struct rpr_device *device, const char *name, ui
 
 static const struct rpr_service_ops client_ns = {.match = match_client, .ns = ns_client};
 static const struct rpr_service_ops remote_ns = {.match = match_remote, .ns = ns_remote};
+
+/* A service that is opened is offered what was announced before. */
+static void offer_fired(struct rpr_timer *timer, uint64_t now_ns)
+{
+    struct rpr_client_route *c = RPR_CONTAINER(timer, struct rpr_client_route, offer_timer);
+    struct rpr_service_config config = {.ops = &remote_ns, .ctx = c};
+    struct rpr_service *former = c->of_remote;
+
+    if (rpr_service_open(c->node, &config, &c->of_remote))
+        offer_kept(c, now_ns + RETRY_NS);
+    else
+        rpr_service_close(former);
+}
 
 /* ---- ends ---------------------------------------------------------------------------------------------- */
 
@@ -125,8 +151,9 @@ static void on_ended(struct route *route, unsigned gone, bool lost)
     }
     if (c->closing)
         finish(c);
-    else if (gone == REMOTE)
+    else if (gone == REMOTE && c->ended)
         c->ended(c->ctx, lost);
+    offer_kept(c, rpr_node_now(c->node));
 }
 
 static const struct route_ops client_route_ops = {.ended = on_ended};
@@ -147,43 +174,73 @@ static void on_event(void *ctx, const struct rpr_event *event)
 
 /* ---- interface --------------------------------------------------------------------------------------------- */
 
+static bool is_half(struct rpr_node *node, rpr_ept_t ept)
+{
+    const struct route *r;
+
+    for (r = route_first(node); r; r = r->next)
+        for (unsigned i = 0; i < 2; i++)
+            if (r->side[i].open && r->side[i].half.endpoint == ept.endpoint)
+                return true;
+    return false;
+}
+
+/* Has the node an endpoint of that name there? Halves of routes are looked at by themselves. */
 static bool name_taken(struct rpr_device *device, const char *service)
 {
     struct rpr_ept_info info;
     rpr_ept_t ept = {0};
 
     for (ept = rpr_ept_next(device, ept); ept.endpoint; ept = rpr_ept_next(device, ept))
-        if (!rpr_ept_info(ept, &info) && !text_differs(info.name, service))
+        if (!rpr_ept_info(ept, &info) && !text_differs(info.name, service) &&
+            !is_half(rpr_device_node(device), ept))
             return true;
     return false;
+}
+
+/* The name service has nothing but the name to tell who is meant. */
+static bool service_taken(struct rpr_node *node, const char *service, struct rpr_device *remote)
+{
+    struct rpr_device *d;
+    const struct route *r;
+
+    for (d = rpr_device_next(node, NULL); d; d = rpr_device_next(node, d))
+        if ((remote ? d == remote : is_cpu(d)) && name_taken(d, service))
+            return true;
+    for (r = route_first(node); r; r = r->next) {
+        const struct rpr_client_route *c = r->owner;
+
+        if (!r->keep_lost || r->dead || c->closing || text_differs(r->service, service))
+            continue;
+        if (remote ? r->side[REMOTE].device == remote : c->serves)
+            return true;
+    }
+    return false;
+}
+
+static size_t longest_name(const struct rpr_device *remote)
+{
+    struct rpr_device_info info;
+
+    if (!remote)
+        return RPR_NAME_MAX;
+    rpr_device_info(remote, &info);
+    return info.kind == RPR_DEVICE_ROUTED ? RPR_ROUTED_SERVICE_MAX : RPR_NAME_MAX;
 }
 
 static int check(struct rpr_node *node, const struct rpr_client_config *config,
                  struct rpr_device **remote)
 {
     size_t length = text_length(config->service, RPR_NAME_MAX + 1);
-    struct rpr_device_info info;
-    struct route *r;
 
     *remote = config->device ? rpr_device_find(node, config->device) : NULL;
     if (!length)
         return -RPR_EINVAL;
     if (config->device && !*remote)
         return -RPR_ENOENT;
-    if (*remote)
-        rpr_device_info(*remote, &info);
-    if (length >
-        (*remote && info.kind == RPR_DEVICE_ROUTED ? RPR_ROUTED_SERVICE_MAX : RPR_NAME_MAX))
+    if (length > longest_name(*remote))
         return -RPR_ENAMETOOLONG;
-    if (*remote && name_taken(*remote, config->service))
-        return -RPR_EEXIST;
-    for (r = route_first(node); r; r = r->next)
-        if (r->keep_lost && !r->dead && !text_differs(r->service, config->service) &&
-            !((struct rpr_client_route *)r->owner)->closing &&
-            (r->side[REMOTE].device == *remote ||
-             ((struct rpr_client_route *)r->owner)->serves == !*remote))
-            return -RPR_EEXIST;
-    return 0;
+    return service_taken(node, config->service, *remote) ? -RPR_EEXIST : 0;
 }
 
 static int open_services(struct rpr_client_route *c)
@@ -225,6 +282,7 @@ int rpr_client_route_open(struct rpr_node *node, const struct rpr_client_config 
     c->closed_call = config->closed;
     c->ctx = config->ctx;
     c->free_timer.fire = free_fired;
+    c->offer_timer.fire = offer_fired;
     c->observer.event = on_event;
     c->observer.ctx = c;
     c->route = route_new(&rc);
@@ -239,6 +297,7 @@ int rpr_client_route_open(struct rpr_node *node, const struct rpr_client_config 
     c->route->side[REMOTE].mute = c->serves;
     error = open_services(c);
     if (error) {
+        rpr_timer_stop(node, &c->offer_timer);
         route_free(c->route, true);
         router_free(node, c, sizeof *c);
         return error;
@@ -254,6 +313,7 @@ void rpr_client_route_close(struct rpr_client_route *route)
     if (route->closing)
         return;
     route->closing = true;
+    rpr_timer_stop(route->node, &route->offer_timer);
     if (route->route->ending && route->route->gone == CLIENT)
         return; /* what it had sent is on its way: `ended` follows */
     route_withdraw(route->route, CLIENT);

@@ -83,6 +83,20 @@ static void log_too_long(struct route_side *from, uint32_t len)
     platform->log(platform->ctx, RPR_LOG_WARNING, line);
 }
 
+/* Some peers do not acknowledge: they are known by what they send first (WIRE 1.3). Not behind a
+ * hub, where the sender's address means nothing. */
+static __attribute__((noinline)) void learn_peer(struct route_side *from, uint32_t src)
+{
+    struct rpr_device_info info;
+
+    if (!from->route->keep_lost || src == RPR_ADDR_ANY)
+        return;
+    rpr_device_info(from->device, &info);
+    if (info.kind == RPR_DEVICE_LINK && text_differs(info.dialect, "rpr") &&
+        text_differs(info.dialect, "nuttx"))
+        route_ack(from->route, (unsigned)(from - from->route->side), src);
+}
+
 /* The one copy of a hop: from the buffer of one link to that of the other. If that takes none now,
  * the core parks it within our quota, and what comes after it queues behind. */
 static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *msg)
@@ -93,6 +107,8 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *
     int error;
 
     (void)ept;
+    if (RPR_UNLIKELY(!from->bound))
+        learn_peer(from, msg->src);
     if (RPR_UNLIKELY(route->ending) && to == &route->side[route->gone])
         error = -RPR_ENOTCONN;
     else
@@ -469,7 +485,7 @@ static void finish_ending(struct route *route)
 static void end_side(struct route *route, unsigned i, bool lost)
 {
     if (route->ending) {
-        if (route->gone == i && (!lost || route->keep_lost))
+        if (route->gone == i && parked(&route->side[i]) && (!lost || route->keep_lost))
             return;
         /* The other one is gone too, or has heard that the CPU is lost: nobody is left to give
          * anything to. */
