@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The messages by which two processes agree on shared memory, one SOCK_SEQPACKET packet each
- * (docs/SPEC-shared-memory.md). The connector says HELLO, the listener answers OFFER or REFUSE;
+ * (docs/SPEC-handover.md). The connector says HELLO, the listener answers OFFER or REFUSE;
  * afterwards either side may say REFUSE to end, and a side rings BELL where no eventfd does it.
  */
 #ifndef WIRE_HANDOVER_H
