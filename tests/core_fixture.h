@@ -247,7 +247,7 @@ static inline int wire_op_send(struct rpr_endpoint *sender, uint64_t header, con
 {
     struct rpr_slot slot;
 
-    if (wire_op_reserve(link, &slot, (flags & RPR_SEND_CONTROL) != 0))
+    if (wire_op_reserve(link, &slot, false))
         return rpr_link_full(link, sender, 0);
     if (slot.size < RPMSG_HEADER_BYTES + len) {
         wire_op_cancel(link, slot.id);

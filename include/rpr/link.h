@@ -39,8 +39,6 @@ struct rpr_slot {
     uint32_t id;
 };
 
-#define RPR_SEND_CONTROL 2u /* beside RPR_MORE, in `flags` of `send`: may take the last buffer */
-
 /* What `poll` does with a message after rpr_link_rx(). */
 enum rpr_link_rx_result {
     RPR_LINK_RX_DONE, /* the buffer goes back to the peer */
@@ -88,7 +86,7 @@ struct rpr_link_ops {
     int (*reserve)(struct rpr_link *link, struct rpr_slot *slot, bool control);
 
     /* Reserve, fill with a copy, commit and, unless RPR_MORE, flush, in one: the path of
-     * rpr_send(), where each instruction counts. `header` is the first half of the RPMsg header,
+     * rpr_send() of data, where each instruction counts. `header` is the first half of the RPMsg header,
      * src | dst << 32; `sender` is for rpr_link_full(), whose result is returned where there is
      * no buffer. The order is that of rpr_send(): what it was given stays in its registers. */
     int (*send)(struct rpr_endpoint *sender, uint64_t header, const void *data, size_t len,

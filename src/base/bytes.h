@@ -46,21 +46,37 @@ static inline uint64_t get_le64(const void *at)
 /* Memory that a peer may change at any moment: read exactly once, aligned to its size or, 64 bits,
  * to 4 bytes only (real layouts put rings at 4 mod 8): there a CPU that cannot do it in one load does
  * it in two, so that a value may be torn, but never read twice. */
+typedef uint16_t bytes_word16 __attribute__((may_alias));
+typedef uint32_t bytes_word32 __attribute__((may_alias));
 typedef uint64_t bytes_word64 __attribute__((aligned(4), may_alias));
 
-static inline uint16_t get_once_le16(const void *at)
+/* From here on the value is what was read, whatever is there by now. (A volatile read says the same,
+ * but costs an instruction for its address.) */
+#define BYTES_READ(value) __asm__ volatile("" : "+r"(value))
+
+/* As 32 bits, which is what the CPU has it in. */
+static inline uint32_t get_once_le16(const void *at)
 {
-    return BYTES_LE16(*(const volatile uint16_t *)at);
+    uint32_t value = BYTES_LE16(*(const bytes_word16 *)at);
+
+    BYTES_READ(value);
+    return value;
 }
 
 static inline uint32_t get_once_le32(const void *at)
 {
-    return BYTES_LE32(*(const volatile uint32_t *)at);
+    uint32_t value = *(const bytes_word32 *)at;
+
+    BYTES_READ(value);
+    return BYTES_LE32(value);
 }
 
 static inline uint64_t get_once_le64(const void *at)
 {
-    return BYTES_LE64(*(const volatile bytes_word64 *)at);
+    uint64_t value = *(const bytes_word64 *)at;
+
+    BYTES_READ(value);
+    return BYTES_LE64(value);
 }
 
 static inline void put_le16(void *at, uint16_t value)
@@ -88,13 +104,12 @@ static inline void put_le64(void *at, uint64_t value)
 
 static inline void bytes_copy_short(uint8_t *to, const uint8_t *from, size_t len)
 {
-    if (len >= 32) {
-        memcpy(to, from, 32);
-        memcpy(to + len - 32, from + len - 32, 32);
-    } else {
-        memcpy(to, from, 16);
-        memcpy(to + len - 16, from + len - 16, 16);
+    memcpy(to, from, 16);
+    if (__builtin_expect(len > 32, 1)) {
+        memcpy(to + 16, from + 16, 16);
+        memcpy(to + len - 32, from + len - 32, 16);
     }
+    memcpy(to + len - 16, from + len - 16, 16);
 }
 
 #endif

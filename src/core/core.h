@@ -112,11 +112,10 @@ struct rpr_endpoint {
 
     /* Send part: written by the owner under the lock of `link`, read by senders under it. */
     _Atomic(struct rpr_link *) link; /* NULL: not up */
-    struct rpr_link *quick;          /* `link`, if it has no lock and the endpoint is bound */
+    struct rpr_link *quick;    /* `link`, for data, if it has no lock and the endpoint is bound */
     uint32_t quick_generation; /* `generation`, if `quick` is set; else 0, which no handle has */
     uint32_t generation;       /* of the handle; moves on at close */
     uint32_t tx_len;           /* longest payload */
-    uint32_t send_flags;       /* RPR_SEND_CONTROL or 0 */
     uint64_t tx_mark;          /* how many messages may have been sent */
     int32_t tx_left;           /* messages until then; see endpoint_n_tx() */
     uint32_t tx_start;         /* endpoint_n_tx() when it was bound */

@@ -244,7 +244,7 @@ void endpoint_set_send(struct rpr_endpoint *e, struct rpr_link *link, uint32_t d
     e->receptive = endpoint_is_receptive(e);
     e->sendable = sendable;
     e->tx_len = e->device->tx_len;
-    e->quick = sendable && link && !link->lock ? link : NULL;
+    e->quick = sendable && link && !link->lock && !(e->flags & RPR_EPT_CONTROL) ? link : NULL;
     e->quick_generation = e->quick ? e->generation : 0;
     atomic_store_explicit(&e->link, link, memory_order_release);
     if (locked)
@@ -463,7 +463,6 @@ static void fill(struct rpr_endpoint *e, struct rpr_device *d, const struct rpr_
     e->fixed_dest = c->dest;
     e->wants_peer = c->dest == RPR_ADDR_ANY;
     e->flags = (uint8_t)c->flags;
-    e->send_flags = c->flags & RPR_EPT_CONTROL ? RPR_SEND_CONTROL : 0;
     e->overflow = (uint8_t)c->overflow;
     e->ops = c->ops;
     e->ctx = c->ctx;

@@ -307,7 +307,7 @@ static int send(struct rpr_endpoint *sender, uint64_t header, const void *data, 
 {
     struct rpr_slot slot;
 
-    if (reserve(link, &slot, (flags & RPR_SEND_CONTROL) != 0))
+    if (reserve(link, &slot, false))
         return rpr_link_full(link, sender, 0);
     if (len > slot.size - RPMSG_HEADER_BYTES) {
         cancel(link, slot.id);

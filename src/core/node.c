@@ -313,7 +313,6 @@ static inline uint64_t poll_links(struct rpr_node *node, unsigned budget)
 {
     struct rpr_link *link;
 
-    node->unfinished = false;
     for (link = node->active; link; link = link->next_active) {
         if (RPR_UNLIKELY(atomic_load_explicit(&link->attention, memory_order_relaxed))) {
             if (link_attend(link, budget))
@@ -347,11 +346,10 @@ uint64_t rpr_node_poll(struct rpr_node *node, uint64_t now_ns, unsigned budget)
     RPR_ASSERT(!node->in_poll);
     node->now_ns = now_ns;
     node->in_poll = true;
-    if (!budget)
-        budget = DEFAULT_BUDGET;
+    node->unfinished = false;
     if (RPR_UNLIKELY(atomic_load_explicit(&node->attention, memory_order_relaxed)) ||
-        RPR_UNLIKELY(node->next_ns <= now_ns))
-        return poll_more(node, budget);
+        RPR_UNLIKELY(node->next_ns <= now_ns) || RPR_UNLIKELY(!budget))
+        return poll_more(node, budget ? budget : DEFAULT_BUDGET);
     return poll_links(node, budget);
 }
 

@@ -208,11 +208,11 @@ static __attribute__((noinline)) int send_in_poll(struct rpr_endpoint *e, uint64
                                                   struct rpr_link *link)
 {
     link_touch(link);
-    return link->ops->send(e, header, data, len, RPR_MORE | e->send_flags, link);
+    return link->ops->send(e, header, data, len, RPR_MORE, link);
 }
 
-/* `quick` says that this endpoint is bound, on a link without locks: all that may still be in the
- * way is checked here, and everything else happens in the link. Leaf functions only, so that no
+/* `quick` says that this endpoint is one for data, bound, on a link without locks: all that may still
+ * be in the way is checked here, and everything else happens in the link. Leaf functions only, so that no
  * register has to be saved. */
 int rpr_send(rpr_ept_t ept, const void *data, size_t len, unsigned flags)
 {
@@ -224,13 +224,13 @@ int rpr_send(rpr_ept_t ept, const void *data, size_t len, unsigned flags)
         return -RPR_ESTALE;
     link = e->quick;
     if (RPR_UNLIKELY(e->quick_generation != ept.generation) || RPR_UNLIKELY(len > e->tx_len) ||
-        RPR_UNLIKELY(!credit_left(e)) || RPR_UNLIKELY(control_waits(link)))
+        RPR_UNLIKELY(!credit_left(e)) || RPR_UNLIKELY(link->control_head != NULL))
         return send_slowly(ept, data, len, flags);
     e->tx_left--;
     header = (uint64_t)e->dest << 32 | e->addr;
     if (link->node->in_poll)
         return send_in_poll(e, header, data, len, link);
-    return link->ops->send(e, header, data, len, flags | e->send_flags, link);
+    return link->ops->send(e, header, data, len, flags, link);
 }
 
 int rpr_link_full(struct rpr_link *link, struct rpr_endpoint *sender, uint32_t size)

@@ -163,7 +163,7 @@ RPR_INLINE const char *ring_look(const struct ring *r, bool driver, uint32_t tak
     uint32_t id;
 
     rpr_cache_invalidate(entry, driver ? 8 : 2);
-    id = driver ? ring_read32(entry) : ring_read16(entry);
+    id = driver ? get_once_le32(entry) : get_once_le16(entry);
     if (RPR_UNLIKELY(id > r->mask))
         return "a buffer id out of range";
     b = &r->buffers[id];
@@ -175,7 +175,7 @@ RPR_INLINE const char *ring_look(const struct ring *r, bool driver, uint32_t tak
         *size = b->size;
         return wrong;
     }
-    *size = ring_read32(entry + 4);
+    *size = get_once_le32(entry + 4);
     if (RPR_UNLIKELY(*size > b->size))
         return "a length over the buffer";
     return NULL;
@@ -197,10 +197,10 @@ RPR_INLINE void ring_put(struct ring *r, bool driver, const struct ring_buffer *
 
     r->given = given + 1;
     if (driver) {
-        ring_write16(entry, b->id);
+        put_le16(entry, b->id);
     } else {
-        ring_write32(entry + 4, b->size);
-        ring_write32(entry, b->id);
+        put_le32(entry + 4, b->size);
+        put_le32(entry, b->id);
     }
     rpr_cache_clean(entry, driver ? 2 : 8);
 }

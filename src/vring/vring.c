@@ -26,7 +26,8 @@ struct vring_link {
     struct rpr_link link;
     struct ring tx, rx;
     struct ring_region region;
-    uint32_t poll_start, poll_end; /* rx.taken, of the poll that runs; not in saved registers */
+    uint32_t
+        poll_start; /* rx.taken, of the poll that runs: it lives here, not in a saved register */
     /* Tx buffers of ours, not reserved, from `free` up to `top`: the last returned first. Only
      * control may take the one below `spare`. */
     struct ring_buffer **top, **free, **spare;
@@ -173,30 +174,30 @@ RPR_INLINE void flush(struct rpr_link *link, bool driver)
         reclaim_some(v, driver);
 }
 
-/* After a poll or release. A link that is touched is flushed in a moment, with one barrier for what
- * was sent meanwhile too. */
-static inline void flush_returned(struct vring_link *v)
+/* A link that is touched is flushed in a moment, with one barrier for what was sent meanwhile too. */
+RPR_INLINE void flush_returned(struct vring_link *v)
 {
-    if (RPR_LIKELY(ring_unpublished(&v->rx)) && (RPR_LIKELY(!v->link.touched) || v->locked))
+    if (RPR_LIKELY(!v->link.touched) || v->locked)
         flush_one(v, &v->rx);
 }
 
 /* rpr_send() in the usual case, where each instruction counts: a free buffer, and a length that
  * needs no call to be copied. All others take the way of reserve() and commit(). */
 RPR_INLINE int send_any(struct rpr_endpoint *sender, uint64_t header, const void *data, size_t len,
-                        unsigned flags, struct rpr_link *link, bool driver)
+                        struct rpr_link *link, bool driver)
 {
     struct vring_link *v = vring_of(link);
     struct rpr_slot slot;
 
-    if (RPR_UNLIKELY(reserve(link, &slot, flags & RPR_SEND_CONTROL, driver)))
+    if (RPR_UNLIKELY(reserve(link, &slot, false, driver)))
         return rpr_link_full(link, sender, 0);
     if (RPR_UNLIKELY(slot.size < RPR_HEADER_BYTES + len)) {
         v->top++;
         return rpr_link_full(link, sender, slot.size);
     }
     put_le64(slot.msg, header);
-    put_le64(slot.msg + 8, (uint64_t)len << 32); /* reserved, len, flags */
+    put_le32(slot.msg + 8, 0);              /* reserved */
+    put_le32(slot.msg + 12, (uint32_t)len); /* and flags 0 */
     memcpy(slot.msg + RPR_HEADER_BYTES, data, len);
     commit(link, slot.id, RPR_HEADER_BYTES + (uint32_t)len, driver);
     return 0;
@@ -220,7 +221,8 @@ RPR_INLINE bool send_quick(uint64_t header, const void *data, size_t len, struct
     v->top = top;
     at = b->at;
     put_le64(at, header);
-    put_le64(at + 8, (uint64_t)len << 32); /* reserved, len, flags */
+    put_le32(at + 8, 0);              /* reserved */
+    put_le32(at + 12, (uint32_t)len); /* and flags 0 */
     bytes_copy_short(at + RPR_HEADER_BYTES, data, len);
     rpr_cache_clean(at, RPR_HEADER_BYTES + len);
     ring_give(&v->tx, driver, b);
@@ -269,7 +271,8 @@ static unsigned poll_nothing(struct vring_link *v, int n)
         return broken(v, wrong ? wrong : BAD_INDEX);
     if (v->peer_power)
         see_power(v);
-    flush_returned(v);
+    if (ring_unpublished(&v->rx))
+        flush_returned(v);
     return 0;
 }
 
@@ -282,8 +285,9 @@ RPR_INLINE unsigned poll(struct rpr_link *link, unsigned budget, bool driver)
     RPR_ASSERT(budget);
     if (RPR_UNLIKELY(n <= 0))
         return poll_nothing(v, n);
+    if (n > (int)budget)
+        n = (int)budget;
     v->poll_start = rx->taken;
-    v->poll_end = rx->taken + ((unsigned)n < budget ? (unsigned)n : budget);
     do {
         enum rpr_link_rx_result result;
         struct ring_buffer *b;
@@ -300,7 +304,7 @@ RPR_INLINE unsigned poll(struct rpr_link *link, unsigned budget, bool driver)
             hold(v, b);
         else
             break;
-    } while (rx->taken != v->poll_end);
+    } while (--n != 0);
     flush_returned(v);
     return rx->taken - v->poll_start;
 }
@@ -408,7 +412,7 @@ void rpr_vring_own_cpu(struct rpr_link *link, int cpu)
         struct rpr_endpoint *sender, uint64_t header, const void *data, size_t len,        \
         unsigned flags, struct rpr_link *link)                                             \
     {                                                                                      \
-        int error = send_any(sender, header, data, len, flags, link, driver);              \
+        int error = send_any(sender, header, data, len, link, driver);                     \
                                                                                            \
         return error || (flags & RPR_MORE) ? error : role##_sent(link);                    \
     }                                                                                      \
