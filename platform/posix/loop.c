@@ -353,17 +353,17 @@ static bool peer_runs_elsewhere(struct rpr_loop *loop)
 
 /* ---- a turn ------------------------------------------------------------------------------------------------ */
 
-/* Was everybody asked for doorbells, and is there nothing to be done since? */
+/* Was everybody asked for doorbells, and was nothing begun since? This is what rpr_node_arm() would
+ * say, without asking anybody. */
 static bool quiet(const struct rpr_loop *loop)
 {
-    const struct rpr_link *link;
+    const struct rpr_node *node = loop->node;
+    const struct rpr_link *link = node->active;
 
-    if (loop->more)
-        return false;
-    for (link = loop->node->active; link; link = link->next_active)
-        if (!link->polled)
-            return false;
-    return rpr_node_arm(loop->node); /* of active links there is none: only looks at the rest */
+    while (link && link->polled)
+        link = link->next_active;
+    return !link && !loop->more && !node->touched &&
+           !atomic_load_explicit(&node->attention, memory_order_relaxed);
 }
 
 static uint64_t next_deadline(const struct rpr_loop *loop)
