@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Local programs attached to the node: each has a private link, made from a socket pair of which it
+ * holds the other end, and a client route that joins its endpoint to a device.
+ */
+#ifndef RPMSGD_ATTACH_H
+#define RPMSGD_ATTACH_H
+
+struct daemon;
+struct attachments;
+
+/* First byte of a private link's device name: no CPU can be called so. */
+#define ATTACH_NAME_PREFIX '@'
+
+struct attachments *attach_new(struct daemon *daemon);
+void attach_close(struct attachments *attachments); /* ends all */
+void attach_free(struct attachments *attachments);
+
+/* Ends what is to end; between two turns of the loop only. */
+void attach_reap(struct attachments *attachments);
+
+#endif

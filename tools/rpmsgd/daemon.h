@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The running node: what every part of the daemon shares. One thread, the owner of the node. */
+#ifndef RPMSGD_DAEMON_H
+#define RPMSGD_DAEMON_H
+
+#include <stdbool.h>
+
+#include <rpr/posix.h>
+#include <rpr/router.h>
+#include <rpr/service.h>
+
+#include "config.h"
+
+struct control;
+struct attachments;
+
+struct daemon_link {
+    char *remote;
+    struct rpr_link *link; /* NULL: could not be opened at a reload */
+};
+
+struct daemon {
+    const struct options *options;
+    struct config config;
+    struct rpr_loop *loop;
+    struct rpr_node *node;
+    struct rpr_ping *ping;
+    struct rpr_edge *edge;
+    struct rpr_hub *hub;       /* NULL until the first route */
+    struct daemon_link *links; /* in the order and number of config.links */
+    struct control *control;
+    struct attachments *attachments;
+    struct rpr_observer observer;
+    struct rpr_watch signals;
+    bool stop, reload; /* asked for by a signal */
+};
+
+/* Opens everything that `config` says, which becomes the daemon's. False: `error` is one line,
+ * and nothing is left behind. */
+bool daemon_open(struct daemon *daemon, const struct options *options, struct config *config,
+                 char error[CONFIG_ERROR_BYTES]);
+
+/* Runs until a signal ends it. False: the loop cannot go on. */
+bool daemon_run(struct daemon *daemon);
+
+/* Ends routes first, then clients and links. */
+void daemon_close(struct daemon *daemon);
+
+/* One line on stderr, if the level is asked for. */
+void daemon_log(const struct daemon *daemon, enum rpr_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
