@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rpmsg: looks at a node, and talks through it (INTERFACE 3). */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+static const struct {
+    const char *name, *synopsis, *summary;
+    command_fn *run;
+    const char *help;
+} commands[] = {
+    {"ls", "", "devices, endpoints and routes", ls_main, ""},
+    {"wait", "DEV [SERVICE] [-t SECONDS]", "until a device is up, or a service on it is bound",
+     wait_main, "  -t SECONDS  give up then, with exit status 3 (default: never)\n"},
+    {"events", "", "changes of links, devices, endpoints and routes as they happen", events_main,
+     "Runs until it is interrupted. The first line says that it watches.\n"},
+    {"ping", "DEV [TIMES LENGTH ACK PERIOD_MS]", "round trips to a device", ping_main,
+     "  TIMES, -c COUNT      how many (default 10)\n"
+     "  LENGTH, -s SIZE      bytes of a message, at least 17 (default 17)\n"
+     "  ACK                  sum of 1: wait for the answer, 2: check the data, 4: random length\n"
+     "                       (default 1)\n"
+     "  PERIOD_MS, -i SECS   pause between two (default 0)\n"
+     "  -W SECONDS           how long to wait for an answer (default 5)\n"
+     "The time is taken in the daemon. Ctrl-C ends it and prints what was measured so far.\n"
+     "Exit status: 0 all answered, 1 some were not, 3 none was or DEV is not up.\n"},
+    {"dump", "DEV", "everything about a device: endpoints, queues, buffers, routes", dump_main, ""},
+    {"cat", "DEV SERVICE [--lines] [-t SECONDS] [-w SECONDS] [-v]",
+     "stdin to messages, messages to stdout", cat_main,
+     "  --lines     one line a message, newline included\n"
+     "  -t SECONDS  how long to wait for somebody to serve SERVICE (default: for ever)\n"
+     "  -w SECONDS  after the end of stdin, go on reading for so long\n"
+     "  -v          say at the end how much was sent and received\n"
+     "At the end of stdin it waits until its link took everything, and closes.\n"
+     "Exit status: 0 done, 3 the peer went before: stderr has the number of bytes taken.\n"},
+    {"listen", "SERVICE [-k] [-v]", "serve a service: messages to stdout", listen_main,
+     "  -k  serve one peer after another, until interrupted\n"
+     "  -v  say at the end how much was received\n"
+     "Exit status: 0 the peer closed, all it sent is written; 3 link or device was lost.\n"},
+    {"suspend", "DEV", "tell a device that this CPU goes to sleep", suspend_main, ""},
+    {"resume", "DEV", "tell a device that this CPU runs again", resume_main, ""},
+    {"down", "DEV", "take a link down", down_main, ""},
+    {"up", "DEV", "take a link up, without waiting for its back-off", up_main, ""},
+    {"stats", "", "counters, one a line", stats_main, ""},
+};
+
+/* INTERFACE 3, "later". */
+static const char *const later[] = {"test", "top", "capture", "doctor", "sensor"};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void print_help(void)
+{
+    printf("usage: rpmsg [-s CONTROL | -n NODE] [--json] COMMAND\n\n");
+    for (size_t i = 0; i < COUNT(commands); i++)
+        printf("  %-8s %s\n", commands[i].name, commands[i].summary);
+    printf("\n"
+           "  -s CONTROL  control socket of the daemon\n"
+           "  -n NODE     the daemon of that name\n"
+           "  --json      print JSON\n"
+           "  --version   print the version\n\n"
+           "Without -s and -n: $RPMSG_CONTROL, else the only daemon that runs.\n"
+           "DEV is a remote CPU's name, /dev/rpmsg/NAME, or all.\n"
+           "rpmsg COMMAND --help says more.\n"
+           "Exit status: 0 done, 1 failed, 2 wrong use, 3 peer unreachable, gone or timed out.\n");
+}
+
+static void print_command_help(size_t index)
+{
+    printf("usage: rpmsg %s %s%s[--json]\n\n%s\n%s%s", commands[index].name,
+           commands[index].synopsis, commands[index].synopsis[0] != '\0' ? " " : "",
+           commands[index].summary, commands[index].help[0] != '\0' ? "\n" : "",
+           commands[index].help);
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    cli->command = argv[0];
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        if (strcmp(commands[i].name, argv[0]) != 0)
+            continue;
+        if (asks_for_help(argc, argv)) {
+            print_command_help(i);
+            return STATUS_OK;
+        }
+        optind = 0; /* glibc: begin anew */
+        return commands[i].run(cli, argc, argv);
+    }
+    for (size_t i = 0; i < COUNT(later); i++)
+        if (strcmp(later[i], argv[0]) == 0)
+            die(cli, STATUS_USAGE, "not in this version");
+    cli->command = NULL;
+    usage(cli, "unknown command '%s'", argv[0]);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    struct cli cli = {0};
+    int option;
+
+    signal(SIGPIPE, SIG_IGN);
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "+:s:n:h", options, NULL)) != -1) {
+        switch (option) {
+        case 's':
+            cli.control = optarg;
+            break;
+        case 'n':
+            cli.node = optarg;
+            break;
+        case 'j':
+            cli.json = true;
+            break;
+        case 'h':
+            print_help();
+            return STATUS_OK;
+        case 'V':
+            puts("rpmsg " RPR_VERSION);
+            return STATUS_OK;
+        case ':':
+            usage(&cli, "%s: a value must follow", argv[optind - 1]);
+        default:
+            usage(&cli, "%s: not an option", argv[optind - 1]);
+        }
+    }
+    if (cli.control != NULL && cli.node != NULL)
+        usage(&cli, "-s and -n exclude each other");
+    if (optind == argc)
+        usage(&cli, "say what to do");
+    return run(&cli, argc - optind, argv + optind);
+}
