@@ -403,4 +403,55 @@ static inline void star_close(struct star *s)
         peer_free(s->edge[i]);
 }
 
+/* ---- nodes of ours around a hub ---------------------------------------------------------------- */
+
+/* Hub "ap" and edges e0, e1 ... of ours, each on a cable. */
+#define FAN_MAX 64u
+
+struct fan {
+    struct net net;
+    unsigned n;
+    struct rpr_node *ap, *e[FAN_MAX];
+    struct rpr_hub *hub;
+    struct rpr_edge *edge[FAN_MAX];
+    struct rpr_cable *cable[FAN_MAX];
+    char name[FAN_MAX][8];
+};
+
+static inline void fan_init(struct fan *f, unsigned n, struct rpr_pair_config pair,
+                            struct rpr_cable_config cable)
+{
+    memset(f, 0, sizeof *f);
+    net_init(&f->net);
+    f->n = n;
+    f->ap = net_node(&f->net, "ap");
+    assert_int_equal(rpr_hub_open(f->ap, &f->hub), 0);
+    assert_int_equal(rpr_hub_pair_add(f->hub, &pair), 0);
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(f->name[i], sizeof f->name[i], "e%u", i % FAN_MAX);
+        f->e[i] = net_node_as(&f->net, (struct rpr_node_config){.name = f->name[i], .slots = 64});
+        assert_int_equal(rpr_edge_open(f->e[i], &f->edge[i]), 0);
+        f->cable[i] = net_cable(&f->net, f->ap, f->e[i], cable);
+    }
+    net_pass(&f->net, MS(20));
+}
+
+static inline struct rpr_device *fan_device(struct fan *f, unsigned from, unsigned to)
+{
+    return device_of(f->e[from], f->name[to]);
+}
+
+static inline void fan_close(struct fan *f)
+{
+    rpr_hub_close(f->hub);
+    for (unsigned i = 0; i < f->n; i++)
+        rpr_edge_close(f->edge[i]);
+    net_close(&f->net);
+    for (unsigned i = 0; i < f->n; i++)
+        rpr_cable_close(f->cable[i]);
+    assert_int_equal(f->net.w.n_live, 0);
+}
+
+static const struct rpr_cable_config with_credit = {.credit = true};
+
 #endif

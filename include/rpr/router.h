@@ -43,7 +43,8 @@ struct rpr_pair_config {
                                   * a configuration of its own */
     enum rpr_policy policy;
     uint32_t quota;              /* messages parked per route and direction; 0 = 256 */
-    uint32_t pair_quota;         /* per ordered pair of links; 0 = 1024 */
+    uint32_t pair_quota;         /* per ordered pair of links, beyond 4 that each route has of its
+                                  * own; 0 = 1024 */
     uint32_t block_ms;           /* 0 = 100 */
     const char *const *services; /* allow list, ends with NULL; or NULL: all. Copied */
 };
