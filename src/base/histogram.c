@@ -56,7 +56,7 @@ uint64_t histogram_at(const struct histogram *h, unsigned per_mille)
         if (seen && seen >= wanted) {
             uint64_t end = upper_end(i);
 
-            return end < h->max ? end : h->max;
+            return end < h->max && i < HISTOGRAM_BUCKETS - 1 ? end : h->max; /* the last is open */
         }
     }
     return h->max;
