@@ -26,6 +26,8 @@ struct attachment {
     bool route_ended; /* the remote closed: the client has heard it, or will, in order */
     bool lost;        /* the remote is gone without a word: so goes the client's link */
     bool gone;        /* the client is gone; what it sent has been taken */
+    bool closing;     /* the route is told to close */
+    bool closed;      /* there is no route (any more) */
 };
 
 struct attachments {
@@ -68,54 +70,67 @@ static void on_link_ended(void *ctx, const char *reason)
     attachment->gone = true;
 }
 
+/* All that the client's link took has been given to the remote. */
+static void on_route_closed(void *ctx)
+{
+    struct attachment *attachment = ctx;
+
+    attachment->route = NULL;
+    attachment->closed = true;
+}
+
 static void route_close(struct attachment *attachment)
 {
-    if (attachment->route != NULL)
+    if (attachment->route != NULL && !attachment->closing) {
+        attachment->closing = true;
         rpr_client_route_close(attachment->route);
-    attachment->route = NULL;
+    }
 }
 
-static void link_close(struct attachment *attachment)
+static void attachment_free(struct attachments *attachments, struct attachment **place)
 {
-    if (attachment->link != NULL)
-        rpr_link_unregister(attachment->link);
-    attachment->link = NULL;
+    struct attachment *attachment = *place;
+
+    *place = attachment->next;
+    attachments->count--;
+    rpr_link_unregister(attachment->link);
+    free(attachment);
 }
 
-/* The order says to each end what happened: a client whose link goes first sees a loss, a remote
- * whose route goes first sees a close. */
-static void attachment_end(struct attachment *attachment)
-{
-    if (attachment->lost && !attachment->gone)
-        link_close(attachment);
-    route_close(attachment);
-    link_close(attachment);
-}
-
+/* What has ended is ended in order: a client whose remote is lost sees its link go; a remote whose
+ * client is gone hears a close after the last of its data; only then the link itself goes, for the
+ * route may hold messages that came over it. */
 void attach_reap(struct attachments *attachments)
 {
     struct attachment **place = &attachments->first;
 
     while (*place != NULL) {
         struct attachment *attachment = *place;
-        if (attachment->gone || attachment->lost) {
-            *place = attachment->next;
-            attachments->count--;
-            attachment_end(attachment);
-            free(attachment);
-            continue;
-        }
-        if (attachment->route_ended)
+        bool over = attachment->gone || attachment->lost;
+
+        if (attachment->lost && !attachment->gone)
+            (void)rpr_device_down(attachment->device);
+        if (over || attachment->route_ended)
             route_close(attachment);
-        place = &attachment->next;
+        if (over && attachment->closed)
+            attachment_free(attachments, place);
+        else
+            place = &attachment->next;
     }
 }
 
-void attach_close(struct attachments *attachments)
+bool attach_end(struct attachments *attachments)
 {
     for (struct attachment *a = attachments->first; a != NULL; a = a->next)
         a->lost = true;
     attach_reap(attachments);
+    return attachments->first == NULL;
+}
+
+void attach_close(struct attachments *attachments)
+{
+    while (attachments->first != NULL)
+        attachment_free(attachments, &attachments->first);
 }
 
 /* ---- begin --------------------------------------------------------------------------------------- */
@@ -166,10 +181,13 @@ static int route_open(struct daemon *daemon, struct attachment *attachment, cons
         .service = service,
         .device = device,
         .ended = on_ended,
+        .closed = on_route_closed,
         .ctx = attachment,
     };
+    int result = rpr_client_route_open(daemon->node, &config, &attachment->route);
 
-    return rpr_client_route_open(daemon->node, &config, &attachment->route);
+    attachment->closed = result != 0;
+    return result;
 }
 
 static void refuse(struct session *session, json_t *id, int result, const char *service,

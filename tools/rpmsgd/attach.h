@@ -6,6 +6,8 @@
 #ifndef RPMSGD_ATTACH_H
 #define RPMSGD_ATTACH_H
 
+#include <stdbool.h>
+
 struct daemon;
 struct attachments;
 
@@ -13,7 +15,10 @@ struct attachments;
 #define ATTACH_NAME_PREFIX '@'
 
 struct attachments *attach_new(struct daemon *daemon);
-void attach_close(struct attachments *attachments); /* ends all */
+
+/* Ends all in order, as far as it goes now. True: none is left. Call again between two turns. */
+bool attach_end(struct attachments *attachments);
+void attach_close(struct attachments *attachments); /* ends the rest at once */
 void attach_free(struct attachments *attachments);
 
 /* Ends what is to end; between two turns of the loop only. */

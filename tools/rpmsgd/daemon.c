@@ -358,12 +358,22 @@ static void hub_close(struct daemon *daemon)
     rpr_hub_close(daemon->hub);
 }
 
+static void programs_close(struct daemon *daemon)
+{
+    int64_t end = now_ms() + STOP_MS;
+    int64_t left = STOP_MS;
+
+    while (!attach_end(daemon->attachments) && left > 0 && turn(daemon, (int)left))
+        left = end - now_ms();
+    attach_close(daemon->attachments);
+}
+
 void daemon_close(struct daemon *daemon)
 {
     if (daemon->node != NULL) {
         hub_close(daemon);
         control_close(daemon->control);
-        attach_close(daemon->attachments);
+        programs_close(daemon);
         rpr_observer_remove(daemon->node, &daemon->observer);
         if (daemon->edge != NULL)
             rpr_edge_close(daemon->edge);
