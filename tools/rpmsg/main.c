@@ -96,6 +96,10 @@ static int run(struct cli *cli, int argc, char **argv)
         optind = 0; /* glibc: begin anew */
         return commands[i].run(cli, argc, argv);
     }
+    if (strcmp(argv[0], "help") == 0) {
+        print_help();
+        return STATUS_OK;
+    }
     for (size_t i = 0; i < COUNT(later); i++)
         if (strcmp(later[i], argv[0]) == 0)
             die(cli, STATUS_USAGE, "not in this version");
