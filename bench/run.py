@@ -35,6 +35,11 @@ FLOORS = (
     Program("floor_memcpy", ("floor_memcpy_64", "floor_memcpy_496", "floor_memcpy_2048")),
 )
 PROGRAMS = (
+    Program("stack", ("stack_64", "stack_64_batch32")),
+    Program("direct", ("direct_rtt_poll", "direct_rtt_spin", "direct_rtt_1core",
+                       "direct_oneway_64", "direct_oneway_496", "direct_oneway_2048")),
+    Program("routed", ("routed_rtt_1core", "routed_rtt_2core", "routed_oneway_64_1core",
+                       "routed_oneway_496_1core", "routed_oneway_2048_1core")),
     Program("peer_seqpacket", ("peer_seqpacket_routed_rtt_1core",
                                "peer_seqpacket_routed_oneway_64_1core",
                                "peer_seqpacket_routed_oneway_496_1core")),
@@ -42,6 +47,11 @@ PROGRAMS = (
 # Counted once under callgrind, exactly: `BINARY --instructions NAME` prints the messages it moved.
 COUNTS = (
     Program("floor_ring", ("floor_ring_64_instructions", "floor_ring_64_batch32_instructions")),
+    Program("stack", ("stack_64_instructions", "stack_64_batch32_instructions",
+                      "stack_64_instructions_at_10_endpoints",
+                      "stack_64_instructions_at_1000_endpoints",
+                      "stack_64_instructions_at_100000_endpoints")),
+    Program("hub", tuple(f"hub_instructions_at_{n}_edges" for n in (2, 16, 64))),
 )
 # External programs that users of this field compare with; each is run when --peer gives it.
 PEERS = ("zmq", "nng", "mosquitto", "openamp", "rpmsg-lite")
