@@ -22,8 +22,9 @@ struct rpr_loop;
 struct rpr_loop_config {
     const char *name;    /* of the node */
     uint32_t slot_bytes; /* struct rpr_node_config */
-    uint32_t slots;
-    bool locked;      /* other threads will send: links get locks */
+    uint32_t slots; /* the same; 0 = 16384: full credit for 64 busy routes. Memory is taken as they
+                          * are used */
+    bool locked;    /* other threads will send: links get locks */
     uint32_t spin_us; /* look for so long before sleeping while a peer runs on another CPU;
                           * 0 = 20, UINT32_MAX = never */
     void (*log)(void *ctx, enum rpr_log_level level,

@@ -32,6 +32,7 @@
 #define LOOK_EVERY_NS     UINT64_C(20000) /* at descriptors, while there is no reason to sleep */
 #define MAX_ROUNDS        64u             /* of loop_settle() */
 #define LOOK_AT_CPU_TURNS 32u             /* the CPU is a hint, and rarely another */
+#define DEFAULT_SLOTS     16384u          /* of 2 KiB, in memory only once they are used */
 #define NEVER             UINT64_MAX
 
 struct rpr_loop {
@@ -133,8 +134,9 @@ int rpr_loop_open(struct rpr_loop **result, const struct rpr_loop_config *config
 {
     struct rpr_loop *loop = calloc(1, sizeof(*loop));
     uint32_t spin_us = config->spin_us ? config->spin_us : DEFAULT_SPIN_US;
-    struct rpr_node_config node = {
-        .name = config->name, .slot_bytes = config->slot_bytes, .slots = config->slots};
+    struct rpr_node_config node = {.name = config->name,
+                                   .slot_bytes = config->slot_bytes,
+                                   .slots = config->slots ? config->slots : DEFAULT_SLOTS};
     int error;
 
     if (!loop)
