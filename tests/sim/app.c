@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Applications: in their callbacks they do at random whatever the interface allows. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scene.h"
+
+/* Directly, or by a hub that both are joined to. */
+static bool joined(const struct scene *scene, unsigned a, unsigned b)
+{
+    for (unsigned i = 0; i < scene->sim.n_wires; i++) {
+        const struct sim_wire *w = &scene->sim.wire[i];
+
+        if ((w->end[0].host->index == a && w->end[1].host->index == b) ||
+            (w->end[0].host->index == b && w->end[1].host->index == a))
+            return true;
+    }
+    return false;
+}
+
+bool app_reaches(const struct scene *scene, unsigned a, unsigned b)
+{
+    if (a == b || !scene->sim.host[a].node || !scene->sim.host[b].node)
+        return false;
+    if (joined(scene, a, b))
+        return true;
+    for (unsigned hub = 0; hub < scene->sim.n_hosts; hub++)
+        if (scene->sim.host[hub].node && joined(scene, a, hub) && joined(scene, hub, b))
+            return true;
+    return false;
+}
+
+/* The endpoint that is open there, or NULL. */
+struct app_ept *app_find(struct scene *scene, unsigned host, unsigned peer, const char *name)
+{
+    for (uint32_t i = scene->n_epts; i-- > 0;) {
+        struct app_ept *e = &scene->epts[i];
+
+        if (e->open && e->host->index == host && e->peer == peer && strcmp(e->name, name) == 0)
+            return e;
+    }
+    return NULL;
+}
+
+/* ---- callbacks ---------------------------------------------------------------------------------- */
+
+static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t handle, const struct rpr_msg *msg)
+{
+    struct app_ept *e = ctx;
+    struct scene *scene = e->scene;
+    struct sim *sim = &scene->sim;
+
+    (void)handle;
+    check_alive(e, "rx");
+    if (!scene->calm && !scene->steady && sim_chance(sim, 8)) {
+        sim_trace(sim, "%s #%u later", e->host->name, (unsigned)e->id);
+        e->later = true;
+        return RPR_LATER;
+    }
+    if (!check_message(e, msg) || scene->calm)
+        return RPR_DONE;
+    if (sim_chance(sim, 20))
+        app_send(e, 1);
+    if (!scene->steady && sim_chance(sim, 2))
+        app_close(e);
+    if (e->n_held < SCENE_HELD && sim_chance(sim, 10)) {
+        e->held[e->n_held++] = *msg;
+        return RPR_HOLD;
+    }
+    return RPR_DONE;
+}
+
+static void on_bound(void *ctx, rpr_ept_t handle, uint32_t dest)
+{
+    struct app_ept *e = ctx;
+
+    (void)dest;
+    check_alive(e, "bound");
+    e->handle = handle; /* a server's: it is bound inside its open */
+    check_bound(e);
+    if (e->scene->calm)
+        return;
+    if (sim_chance(&e->scene->sim, 30))
+        app_send(e, 1 + sim_below(&e->scene->sim, 3));
+    if (sim_chance(&e->scene->sim, 3))
+        app_close(e);
+}
+
+static void on_unbound(void *ctx, rpr_ept_t handle, enum rpr_unbound_reason reason)
+{
+    struct app_ept *e = ctx;
+
+    (void)handle;
+    check_alive(e, "unbound");
+    check_unbound(e, reason);
+    e->waits = false;
+    if (e->server || (!e->scene->calm && sim_chance(&e->scene->sim, 10)))
+        app_close(e);
+}
+
+static void on_writable(void *ctx, rpr_ept_t handle)
+{
+    struct app_ept *e = ctx;
+
+    (void)handle;
+    check_alive(e, "writable");
+    sim_trace(&e->scene->sim, "%s #%u writable", e->host->name, (unsigned)e->id);
+    e->waits = false;
+    if (!e->scene->calm)
+        app_send(e, 1 + sim_below(&e->scene->sim, 3));
+}
+
+static void on_closed(void *ctx)
+{
+    struct app_ept *e = ctx;
+
+    check_alive(e, "closed");
+    sim_trace(&e->scene->sim, "%s #%u closed", e->host->name, (unsigned)e->id);
+    e->open = false; /* by the end of the node */
+    e->closed = true;
+    if (e->binding != NO_BINDING)
+        e->scene->bindings[e->binding].over = true;
+    e->binding = NO_BINDING;
+}
+
+static const struct rpr_ept_ops ops = {.rx = on_rx,
+                                       .bound = on_bound,
+                                       .unbound = on_unbound,
+                                       .writable = on_writable,
+                                       .closed = on_closed};
+
+/* ---- endpoints ------------------------------------------------------------------------------------ */
+
+static int open_endpoint(struct app_host *host, struct rpr_device *device, const char *name,
+                         uint32_t dest)
+{
+    struct scene *scene = host->scene;
+    struct sim *sim = &scene->sim;
+    struct app_ept *e = &scene->epts[scene->n_epts];
+    struct rpr_ept_config config = {.name = name,
+                                    .addr = RPR_ADDR_ANY,
+                                    .dest = dest,
+                                    .quota = (scene->lossless ? 4 : 1) + sim_below(sim, 8),
+                                    .ops = &ops,
+                                    .ctx = e};
+    int error;
+
+    if (scene->n_epts == SCENE_EPTS || scene->n_bindings + 64 > SCENE_BINDINGS)
+        return -RPR_ENOSPC; /* the run is long enough */
+    *e = (struct app_ept){.scene = scene,
+                          .id = scene->n_epts++,
+                          .host = host->host,
+                          .peer = (unsigned)atoi(rpr_device_name(device) + 1),
+                          .server = dest != RPR_ADDR_ANY,
+                          .open = true,
+                          .opened_at = sim->n_events,
+                          .binding = NO_BINDING};
+    snprintf(e->name, sizeof e->name, "%s", name);
+    sim_trace(sim, "%s #%u opens %s on %s", host->host->name, (unsigned)e->id, name,
+              rpr_device_name(device));
+    {
+        rpr_ept_t handle;
+
+        error = rpr_ept_open(device, &config, &handle);
+        e->handle = handle;
+    }
+    if (error) {
+        sim_trace(sim, "%s #%u open: %d", host->host->name, (unsigned)e->id, error);
+        e->open = false;
+        e->closed = true;
+        if (error != -RPR_ENOTCONN)
+            sim_violated(sim, "open gave %d", error);
+    }
+    return error;
+}
+
+void app_open(struct app_host *host, unsigned peer, const char *name)
+{
+    struct rpr_device *device = rpr_device_find(host->host->node, host->scene->sim.host[peer].name);
+
+    if (device && !app_find(host->scene, host->host->index, peer, name))
+        (void)open_endpoint(host, device, name, RPR_ADDR_ANY);
+}
+
+void app_close(struct app_ept *e)
+{
+    struct sim *sim = &e->scene->sim;
+
+    if (!e->open || !e->handle.endpoint)
+        return;
+    sim_trace(sim, "%s #%u closes", e->host->name, (unsigned)e->id);
+    e->open = false;
+    if (e->binding != NO_BINDING)
+        e->scene->bindings[e->binding].over = true;
+    e->binding = NO_BINDING;
+    if (rpr_ept_close(e->handle))
+        sim_violated(sim, "#%u: close of an open endpoint failed", (unsigned)e->id);
+}
+
+/* By copy, or into a buffer of the link. */
+static int send_one(struct app_ept *e, const uint8_t *data, uint32_t len, unsigned flags)
+{
+    struct rpr_buf buf;
+    int error;
+
+    if (sim_chance(&e->scene->sim, 60))
+        return rpr_send(e->handle, data, len, flags);
+    error = rpr_reserve(e->handle, &buf);
+    if (error)
+        return error;
+    if (sim_chance(&e->scene->sim, 10)) {
+        rpr_cancel(e->handle, &buf);
+        return rpr_send(e->handle, data, len, flags);
+    }
+    memcpy(buf.data, data, len);
+    return rpr_commit(e->handle, &buf, len, flags);
+}
+
+void app_send(struct app_ept *e, unsigned n)
+{
+    struct sim *sim = &e->scene->sim;
+    struct rpr_device *device;
+
+    if (!e->open || e->binding == NO_BINDING)
+        return;
+    device = rpr_device_find(e->host->node, sim->host[e->peer].name);
+    while (n--) {
+        struct binding *b = &e->scene->bindings[e->binding];
+        uint8_t data[512];
+        uint32_t longest = rpr_device_tx_len(device);
+        uint32_t len;
+        int error;
+
+        if (longest < MESSAGE_MIN)
+            break;
+        len = MESSAGE_MIN + sim_below(sim, (longest > 128 ? 128 : longest) - MESSAGE_MIN + 1);
+        (void)message_fill(data, e->binding, b->n_sent, len);
+        error = send_one(e, data, len, n ? RPR_MORE : 0);
+        sim_trace(sim, "%s #%u sends %u/%u: %d", e->host->name, (unsigned)e->id,
+                  (unsigned)e->binding, (unsigned)b->n_sent, error);
+        if (!error) {
+            b->n_sent++;
+            continue;
+        }
+        if (error == -RPR_EAGAIN)
+            e->waits = true;
+        else if (error != -RPR_ENOTCONN)
+            sim_violated(sim, "#%u: send gave %d", (unsigned)e->id, error);
+        break;
+    }
+    rpr_flush(device);
+}
+
+void app_release(struct app_ept *e)
+{
+    if (!e->n_held)
+        return;
+    sim_trace(&e->scene->sim, "%s #%u releases", e->host->name, (unsigned)e->id);
+    e->n_held--;
+    rpr_release(&e->held[e->n_held]);
+}
+
+/* ---- services ---------------------------------------------------------------------------------------- */
+
+static int on_announcement(void *ctx, struct rpr_device *device, const char *name, uint32_t addr)
+{
+    return open_endpoint(ctx, device, name, addr);
+}
+
+static const struct rpr_service_ops service_ops = {.bind = on_announcement};
+
+void app_service_open(struct app_host *host)
+{
+    struct rpr_service_config config = {
+        .name = host->service_name, .ops = &service_ops, .ctx = host};
+
+    sim_trace(&host->scene->sim, "%s offers %s", host->host->name, host->service_name);
+    if (rpr_service_open(host->host->node, &config, &host->service))
+        abort();
+}
+
+/* ---- hosts ------------------------------------------------------------------------------------------- */
+
+void app_host_start(struct app_host *host)
+{
+    sim_host_start(host->host);
+    if (rpr_edge_open(host->host->node, &host->edge))
+        abort();
+    if (host->is_hub && (rpr_hub_open(host->host->node, &host->hub) ||
+                         rpr_hub_pair_add(host->hub, &(struct rpr_pair_config){0})))
+        abort();
+}
+
+/* A crash cuts its wires first: whatever it would still say is lost. */
+void app_host_stop(struct app_host *host, bool in_order)
+{
+    struct scene *scene = host->scene;
+    struct sim *sim = &scene->sim;
+
+    for (unsigned i = 0; i < sim->n_wires && !in_order; i++)
+        if (sim->wire[i].end[0].host == host->host || sim->wire[i].end[1].host == host->host)
+            sim_wire_cut(&sim->wire[i]);
+    if (host->hub)
+        rpr_hub_close(host->hub);
+    rpr_edge_close(host->edge);
+    sim_host_stop(host->host);
+    host->hub = NULL;
+    host->edge = NULL;
+    host->service = NULL;
+    for (uint32_t i = 0; i < scene->n_epts; i++) {
+        struct app_ept *e = &scene->epts[i];
+
+        if (e->host != host->host)
+            continue;
+        if (!e->closed)
+            sim_violated(sim, "#%u: not closed by the end of its node", (unsigned)i);
+        e->n_held = 0;
+    }
+}

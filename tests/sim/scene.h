@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One run: a random tree of hosts, hubs where links meet, and applications on them that do anything
+ * the interface allows; and what has to hold all the time.
+ */
+#ifndef SCENE_H
+#define SCENE_H
+
+#include <rpr/router.h>
+
+#include "sim/sim.h"
+
+#define SCENE_EPTS     4096u /* opened in one run */
+#define SCENE_BINDINGS 16384u
+#define SCENE_NAMES    3u /* symmetric services */
+#define SCENE_HELD     3u
+#define NO_BINDING     UINT32_MAX
+
+/* One time that an endpoint was bound. */
+struct binding {
+    uint32_t ept;
+    uint64_t since;      /* event number */
+    uint32_t n_sent;     /* messages taken by rpr_send() */
+    uint32_t next;       /* sequence number that is expected next */
+    uint32_t n_received; /* differs from `next` by what is missing */
+    uint32_t to, from;   /* the binding at the other end, as messages showed it */
+    bool over;
+};
+
+/* An endpoint of an application; never used again after its end, so late callbacks are seen. */
+struct app_ept {
+    struct scene *scene;
+    uint32_t id;
+    struct sim_host *host;
+    unsigned peer; /* host index */
+    char name[8];
+    rpr_ept_t handle;
+    bool server;        /* opened by a service */
+    bool open;          /* not closed by its application yet */
+    bool closed;        /* `closed` was called */
+    uint64_t opened_at; /* event number */
+    uint32_t binding;   /* now, or NO_BINDING */
+    bool waits;         /* -RPR_EAGAIN, and no `writable` yet */
+    bool later;         /* it has answered RPR_LATER since it was resumed last */
+    struct rpr_msg held[SCENE_HELD];
+    unsigned n_held;
+};
+
+/* What an application host offers: "cN", where N is the host. */
+struct app_host {
+    struct scene *scene;
+    struct sim_host *host;
+    struct rpr_edge *edge;
+    struct rpr_hub *hub;
+    struct rpr_service *service;
+    bool is_hub;
+    char service_name[8];
+};
+
+struct scene {
+    struct sim sim;
+    struct app_host host[SIM_HOSTS];
+    bool lossless; /* credit everywhere: nothing may be missing */
+    bool calm;     /* applications only take what comes */
+    bool steady;   /* they send, but open and close nothing */
+    uint32_t n_epts, n_bindings;
+    struct app_ept epts[SCENE_EPTS];
+    struct binding bindings[SCENE_BINDINGS];
+};
+
+/* ---- applications (app.c) -------------------------------------------------------------------- */
+
+bool app_reaches(const struct scene *scene, unsigned a, unsigned b);
+void app_host_start(struct app_host *host);
+void app_host_stop(struct app_host *host, bool in_order);
+void app_open(struct app_host *host, unsigned peer, const char *name);
+void app_close(struct app_ept *e);
+void app_send(struct app_ept *e, unsigned n);
+void app_release(struct app_ept *e);
+void app_service_open(struct app_host *host);
+struct app_ept *app_find(struct scene *scene, unsigned host, unsigned peer, const char *name);
+
+/* ---- what must hold (check.c) ------------------------------------------------------------------- */
+
+void check_alive(struct app_ept *e, const char *what);
+bool check_message(struct app_ept *e, const struct rpr_msg *msg);
+void check_bound(struct app_ept *e);
+void check_unbound(struct app_ept *e, enum rpr_unbound_reason reason);
+void check_quiet(struct scene *scene);
+void check_delivered(struct scene *scene);
+void check_gone(struct scene *scene);
+
+/* The message that the binding sends next; returns its length. */
+uint32_t message_fill(uint8_t *to, uint32_t binding, uint32_t seq, uint32_t len);
+
+/* ---- the run (scene.c) --------------------------------------------------------------------------- */
+
+#define MESSAGE_MIN 12u
+
+/* True: nothing was violated. The scene tells what happened. */
+bool scene_run(struct scene *scene, uint64_t seed, bool verbose);
+
+#endif
