@@ -119,6 +119,14 @@ void attach_reap(struct attachments *attachments)
     }
 }
 
+bool attach_settled(const struct attachments *attachments)
+{
+    for (const struct attachment *a = attachments->first; a != NULL; a = a->next)
+        if (a->closing && !a->closed)
+            return false;
+    return true;
+}
+
 bool attach_end(struct attachments *attachments)
 {
     for (struct attachment *a = attachments->first; a != NULL; a = a->next)

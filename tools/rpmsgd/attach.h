@@ -16,6 +16,9 @@ struct attachments;
 
 struct attachments *attach_new(struct daemon *daemon);
 
+/* False: what a program sent before it ended is still on its way. */
+bool attach_settled(const struct attachments *attachments);
+
 /* Ends all in order, as far as it goes now. True: none is left. Call again between two turns. */
 bool attach_end(struct attachments *attachments);
 void attach_close(struct attachments *attachments); /* ends the rest at once */

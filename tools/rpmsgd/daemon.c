@@ -358,11 +358,25 @@ static void hub_close(struct daemon *daemon)
     rpr_hub_close(daemon->hub);
 }
 
+/* The remotes hear of a loss, not of closes: what programs were sending is not complete. */
+static void links_down(struct daemon *daemon)
+{
+    for (size_t i = 0; daemon->links != NULL && i < daemon->config.n_links; i++) {
+        struct rpr_device *device = rpr_device_find(daemon->node, daemon->config.links[i].remote);
+        if (device != NULL && daemon->links[i].link != NULL)
+            (void)rpr_device_down(device);
+    }
+}
+
+/* Programs that have ended get their last messages out; those that run lose their remotes. */
 static void programs_close(struct daemon *daemon)
 {
     int64_t end = now_ms() + STOP_MS;
     int64_t left = STOP_MS;
 
+    while (!attach_settled(daemon->attachments) && left > 0 && turn(daemon, (int)left))
+        left = end - now_ms();
+    links_down(daemon);
     while (!attach_end(daemon->attachments) && left > 0 && turn(daemon, (int)left))
         left = end - now_ms();
     attach_close(daemon->attachments);
