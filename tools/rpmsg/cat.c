@@ -142,8 +142,8 @@ static void copy(struct cat *cat)
     }
 }
 
-/* -w: until the time is over or the peer closes, which is then as good an end. */
-static void read_on(struct cat *cat)
+/* -w: until the time is over or the peer closes, which is then as good an end: true. */
+static bool read_on(struct cat *cat)
 {
     int64_t end = now_ms() + cat->read_ms;
     int result = -RPR_ETIMEDOUT;
@@ -151,6 +151,16 @@ static void read_on(struct cat *cat)
     for (int64_t left = cat->read_ms; left > 0 && result == -RPR_ETIMEDOUT; left = end - now_ms())
         result = sink_receive(&cat->sink, cat->client, (int)left);
     if (result != -RPR_ETIMEDOUT && result != -RPR_ENOENT)
+        die_gone(cat, result);
+    return result == -RPR_ENOENT;
+}
+
+static void finish(struct cat *cat)
+{
+    bool closed = read_on(cat);
+    int result = rpr_client_close(cat->client, -1);
+
+    if (result != 0 && !closed)
         die_gone(cat, result);
 }
 
@@ -166,10 +176,7 @@ static int run(struct cat *cat)
     if (result != 0)
         die_gone(cat, result);
     copy(cat);
-    read_on(cat);
-    result = rpr_client_close(cat->client, -1);
-    if (result != 0)
-        die_gone(cat, result);
+    finish(cat);
     if (cat->verbose)
         complain(cat->cli, "sent %llu bytes in %llu messages, received %llu bytes in %llu messages",
                  (unsigned long long)cat->sent_bytes, (unsigned long long)cat->sent_messages,

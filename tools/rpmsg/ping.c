@@ -46,6 +46,12 @@ static void print_time(const char *label, json_int_t ns)
            (long long)(ns % 1000000000));
 }
 
+static void print_lost(const json_t *result)
+{
+    printf("lost: %lld of %lld\n", (long long)number_of(result, "lost"),
+           (long long)number_of(result, "times"));
+}
+
 static void print_round_trips(const json_t *result, const json_t *rtt)
 {
     json_int_t avg = number_of(rtt, "avg");
@@ -56,8 +62,7 @@ static void print_round_trips(const json_t *result, const json_t *rtt)
     print_time("max", number_of(rtt, "max"));
     printf("rate: %lld.%06lld Mbits/sec\n", (long long)(rate / 1000000),
            (long long)(rate % 1000000));
-    printf("lost: %lld of %lld\n", (long long)number_of(result, "lost"),
-           (long long)number_of(result, "times"));
+    print_lost(result);
     printf("p50: %lld ns, p99: %lld ns, p99.9: %lld ns\n", (long long)number_of(rtt, "p50"),
            (long long)number_of(rtt, "p99"), (long long)number_of(rtt, "p999"));
 }
@@ -71,6 +76,8 @@ static void print_result(const json_t *result)
            (long long)number_of(result, "length"));
     if (json_is_object(rtt))
         print_round_trips(result, rtt);
+    else if (json_is_integer(json_object_get(result, "lost")))
+        print_lost(result);
 }
 
 static int result_status(const struct ping *ping, const char *device, const json_t *result)
