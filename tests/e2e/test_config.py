@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration file and --check (INTERFACE 2)."""
+import signal
+
+from harness import Case, Daemon, main
+
+
+class File(Case):
+    def setUp(self):
+        super().setUp()
+        self.file = self.dir / "node.conf"
+
+    def write(self, text):
+        self.file.write_text(text.replace("DIR", str(self.dir)))
+
+    def check(self, *args):
+        return self.rpmsgd("-c", self.file, "--check", *args)
+
+    def check_line(self, line, says, text):
+        self.write(text)
+        result = self.check()
+        self.assertEqual(2, result.returncode, text)
+        self.assertEqual(1, result.stderr.count("\n"), result.stderr)
+        self.assertTrue(result.stderr.startswith(f"{self.file}:{line}: "), result.stderr)
+        self.assertIn(says, result.stderr)
+
+    GOOD = """; a hub
+[node]
+name=ap
+control=DIR/ap.sock
+
+[link audio]
+url=shm:DIR/audio.shm?listen=1
+[link droid]
+url = shm:DIR/droid.shm?listen=1&buffers=64
+
+[route audio:droid]
+policy=block
+block_ms=20
+services=a+b
+quota=5
+"""
+
+    def test_good(self):
+        self.write(self.GOOD)
+        result = self.check()
+        self.assertEqual((0, ""), (result.returncode, result.stderr))
+        self.assertEqual([self.file], list(self.dir.iterdir()), "--check opens nothing")
+
+    def test_errors_name_file_and_line(self):
+        self.check_line(2, "unknown section", "[node]\n[frob]\n")
+        self.check_line(1, "[link REMOTE]", "[link]\n")
+        self.check_line(1, "not in this version", "[service syslog]\non=droid\n")
+        self.check_line(3, "frob", "[node]\nname=x\nfrob=1\n")
+        self.check_line(1, "section", "name=x\n")
+        self.check_line(3, "before", "[node]\nname=x\nname=y\n")
+        self.check_line(2, "no value", "[node]\nname=\n")
+        self.check_line(2, "[A-Za-z0-9_.-]", "[node]\nname=a b\n")
+        self.check_line(2, "key=value", "[node]\nwhat is this\n")
+        self.check_line(4, "frob", "[node]\nname=x\n[link a]\nurl=frob:x\n")
+        self.check_line(4, "frob", "[node]\nname=x\n[link a]\nurl=shm:DIR/a?frob=1\n")
+        self.check_line(3, "no url", "[node]\nname=x\n[link a]\n")
+        self.check_line(3, "a/b", "[node]\nname=x\n[link a/b]\n")
+        self.check_line(5, "second section", "[node]\nname=x\n[link a]\nurl=shm:DIR/a\n[link a]\n")
+        self.check_line(3, "second section", "[node]\nname=x\n[node]\n")
+        self.check_line(3, "no link to 'a'", "[node]\nname=x\n[route a:b]\n")
+        self.check_line(3, "A:B", "[node]\nname=x\n[route a]\n")
+        self.check_line(4, "policy 'never'", "[node]\nname=x\n[route all]\npolicy=never\n")
+        self.check_line(5, "before", "[node]\nname=x\n[route all]\nquota=1\nquota=2\n")
+        self.check_line(3, "too long", "[node]\nname=x\ncontrol=" + "x" * 300 + "\n")
+        self.check_line(1, "too long", "[link " + "x" * 60 + "]\n")
+
+    def test_missing_file(self):
+        result = self.rpmsgd("-c", self.dir / "none", "--check")
+        self.assertEqual(2, result.returncode)
+        self.assertIn(str(self.dir / "none"), result.stderr)
+        self.assertEqual(2, self.rpmsgd("-c", self.dir, "--check").returncode)
+
+    def test_options_override_and_add(self):
+        self.write("[node]\nname=x\n[link a]\n[route a:b]\n")
+        self.assertEqual(2, self.check().returncode)
+        result = self.check("--link", f"a=shm:{self.dir}/a", "--link", f"b=shm:{self.dir}/b",
+                            "--route", "b:a,quota=3", "--name", "y")
+        self.assertEqual((0, ""), (result.returncode, result.stderr))
+
+    def test_the_file_is_used(self):
+        self.write(self.GOOD)
+        self.popen([*self.rpmsgd_command(), "-c", self.file], "rpmsgd")
+        from harness import Control, eventually
+        eventually((self.dir / "ap.sock").exists, "the control socket")
+        with Control(self.dir / "ap.sock") as control:
+            listing = control.call("ls")
+        self.assertEqual("ap", listing["node"])
+        self.assertEqual({"audio", "droid"}, {device["name"] for device in listing["devices"]})
+
+    @staticmethod
+    def rpmsgd_command():
+        from harness import RPMSGD
+        return [RPMSGD]
+
+
+class Reload(Case):
+    """SIGHUP: what did not change is not disturbed."""
+
+    def write(self, *edges, routes=("all",), extra=""):
+        text = ""
+        for edge in edges:
+            text += f"[link {edge}]\nurl={self.url(edge, True)}\n"
+        for route in routes:
+            text += f"[route {route}]\n"
+        (self.dir / "hub.conf").write_text(text + extra)
+
+    def start(self, *edges):
+        self.write(*edges)
+        hub = Daemon(self, "ap", "-v", "-c", str(self.dir / "hub.conf"))
+        nodes = {name: self.edge(name) for name in edges}
+        return hub, nodes
+
+    def test_a_link_comes_and_goes_and_the_others_stay(self):
+        hub, nodes = self.start("audio", "droid")
+        nodes["audio"].wait_for("droid", "rpmsg-ping")
+        before = hub.device("audio")["session"]
+        self.write("audio", "droid", "third")
+        hub.signal(signal.SIGHUP)
+        third = self.edge("third")
+        third.wait_for("audio", "rpmsg-ping")
+        nodes["audio"].wait_for("third", "rpmsg-ping")
+        self.assertEqual(before, hub.device("audio")["session"])
+        with nodes["audio"].connect() as events:
+            events.events()
+            self.write("audio", "third")
+            hub.signal(signal.SIGHUP)
+            events.until(event="device-state", device="droid", state="down")
+        self.assertIsNone(hub.device("droid"))
+        self.assertEqual(before, hub.device("audio")["session"])
+        self.assertEqual(0, nodes["audio"].rpmsg("ping", "third", "-c", 5).returncode)
+
+    def test_a_wrong_file_changes_nothing(self):
+        hub, nodes = self.start("audio", "droid")
+        nodes["audio"].wait_for("droid", "rpmsg-ping")
+        before = [device["session"] for device in hub.call("ls")["devices"]]
+        self.write("audio", extra="[frob]\n")
+        hub.signal(signal.SIGHUP)
+        from harness import eventually
+        eventually(lambda: "nothing was changed" in hub.process.log.read_text(), "the error")
+        self.assertEqual(before, [device["session"] for device in hub.call("ls")["devices"]])
+        self.assertEqual(0, nodes["audio"].rpmsg("ping", "droid", "-c", 5).returncode)
+
+    def test_the_first_route_makes_a_hub(self):
+        self.write("audio", "droid", routes=())
+        hub = Daemon(self, "ap", "-c", str(self.dir / "hub.conf"))
+        audio, _ = self.edge("audio"), self.edge("droid")
+        audio.wait_for("ap", "rpmsg-ping")
+        self.assertIsNone(audio.device("droid"))
+        self.write("audio", "droid", routes=("audio:droid",))
+        hub.signal(signal.SIGHUP)
+        audio.wait_for("droid", "rpmsg-ping")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cat and listen: every byte, in order, once; and what each end says when something dies."""
+import hashlib
+import os
+import random
+import signal
+import subprocess
+
+from harness import CHECKED, Case, eventually, main
+
+MEGABYTES = 2 if CHECKED else 16
+
+
+def noise(count, seed=1):
+    return random.Random(seed).randbytes(count)
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+class Stream(Case):
+    def listen(self, node, service="data", *args, out=None):
+        """Starts `rpmsg listen`; returns it when the node announces the service."""
+        out = out or self.dir / f"{service}.out"
+        with open(out, "wb") as file:
+            process = node.rpmsg_start("listen", service, *args, stdout=file)
+        process.out = out
+        return process
+
+    def cat_start(self, node, device="droid", service="data", *args, **options):
+        options.setdefault("stdin", subprocess.PIPE)
+        return node.rpmsg_start("cat", device, service, *args, **options)
+
+    def cat(self, node, data, device="droid", service="data", *args):
+        return self.run_command([*self.cat_command(node), device, service, *args], input=data,
+                                text=False)
+
+    @staticmethod
+    def cat_command(node):
+        from harness import RPMSG
+        return [RPMSG, "-s", node.control_path, "cat"]
+
+    def received(self, process):
+        return process.out.read_bytes()
+
+    # ---- all is well -----------------------------------------------------------------------------
+
+    def test_routed(self):
+        _, audio, droid = self.star("audio", "droid")
+        listening = self.listen(droid)
+        data = noise(MEGABYTES << 20)
+        result = self.cat(audio, data)
+        self.assertEqual((0, b"", b""), (result.returncode, result.stdout, result.stderr))
+        self.assertEqual(0, listening.wait())
+        self.assertEqual(digest(data), digest(self.received(listening)))
+
+    def test_direct_either_starts_first(self):
+        a, b = self.pair()
+        data = noise(300001)
+        cat = self.cat_start(a, "b")
+        with a.connect() as control:
+            eventually(lambda: any(route["service"] == "data" for route in control.call("ls")["routes"]),
+                       "cat to be attached")
+        listening = self.listen(b)
+        cat.communicate(data)
+        self.assertEqual((0, 0), (cat.returncode, listening.wait()))
+        self.assertEqual(digest(data), digest(self.received(listening)))
+
+    def test_nothing_at_all(self):
+        a, b = self.pair()
+        listening = self.listen(b)
+        self.assertEqual(0, self.cat(a, b"", "b").returncode)
+        self.assertEqual(0, listening.wait())
+        self.assertEqual(b"", self.received(listening))
+
+    def test_slow_stdin_is_sent_at_once(self):
+        a, b = self.pair()
+        listening = self.listen(b)
+        cat = self.cat_start(a, "b")
+        for word in (b"one", b"two", b"three"):
+            cat.stdin.write(word)
+            cat.stdin.flush()
+            eventually(lambda: self.received(listening).endswith(word), f"{word} to arrive")
+        cat.stdin.close()
+        self.assertEqual((0, 0), (cat.wait(), listening.wait()))
+        self.assertEqual(b"onetwothree", self.received(listening))
+
+    def test_lines_are_messages(self):
+        a, b = self.pair()
+        before = b.device("a")["counters"]["rx"]
+        listening = self.listen(b)
+        text = b"".join(b"line %d\n" % i for i in range(100)) + b"rest"
+        self.assertEqual(0, self.cat(a, text, "b", "data", "--lines").returncode)
+        self.assertEqual(0, listening.wait())
+        self.assertEqual(text, self.received(listening))
+        self.assertGreaterEqual(b.device("a")["counters"]["rx"] - before, 101)
+
+    def test_both_ways(self):
+        """Two cats on one service: each names the other's CPU."""
+        _, audio, droid = self.star("audio", "droid")
+        up, down = noise(200000, 2), noise(300000, 3)
+        first = self.cat_start(audio, "droid", "talk", "-w", 60, stdout=subprocess.PIPE)
+        second = self.cat_start(droid, "audio", "talk", "-w", 60, stdout=subprocess.PIPE)
+        first.stdin.write(up)
+        first.stdin.flush()
+        self.assertEqual(digest(up), digest(second.stdout.read(len(up))))
+        second.stdin.write(down)
+        second.stdin.flush()
+        self.assertEqual(digest(down), digest(first.stdout.read(len(down))))
+        first.stdin.close()
+        second.stdin.close()
+        second.terminate()
+        self.assertEqual(0, first.wait(), "the peer closed while we only read on")
+
+    def test_a_stdout_that_is_not_read_stops_the_sender_only(self):
+        _, audio, droid, third = self.star("audio", "droid", "third")
+        stopped = droid.rpmsg_start("listen", "data", stdout=subprocess.PIPE)
+        data = noise(8 << 20)
+        (self.dir / "input").write_bytes(data)
+        with open(self.dir / "input", "rb") as file:
+            cat = self.cat_start(audio, "droid", "data", stdin=file)
+        first = stopped.stdout.read(1)
+        others = self.listen(droid, "other")
+        self.assertEqual(0, self.cat(third, data[:100000], "droid", "other").returncode)
+        self.assertEqual(0, others.wait())
+        self.assertEqual(0, audio.rpmsg("ping", "droid", "-c", 50).returncode)
+        self.assertIsNone(cat.poll())
+        got = first + stopped.stdout.read()
+        self.assertEqual((0, 0), (cat.wait(), stopped.wait()))
+        self.assertEqual(len(data), len(got))
+        self.assertEqual(digest(data), digest(got))
+
+    def test_listen_goes_on(self):
+        _, audio, droid = self.star("audio", "droid")
+        listening = self.listen(droid, "data", "-k")
+        for word in (b"one ", b"two ", b"three "):
+            self.assertEqual(0, self.cat(audio, word).returncode)
+            eventually(lambda: self.received(listening).endswith(word), f"{word} to arrive")
+        self.assertEqual(b"one two three ", self.received(listening))
+        self.assertIsNone(listening.poll())
+
+    def test_verbose_counts(self):
+        a, b = self.pair()
+        listening = self.listen(b, "data", "-v")
+        result = self.cat(a, b"x" * 5000, "b", "data", "-v")
+        self.assertRegex(result.stderr.decode(), r"sent 5000 bytes in 3 messages")
+        self.assertEqual(0, listening.wait())
+        self.assertIn("received 5000 bytes in 3 messages", listening.log.read_text())
+
+    # ---- refusals --------------------------------------------------------------------------------
+
+    def test_refusals(self):
+        _, audio, droid = self.star("audio", "droid")
+        self.assertEqual(3, audio.rpmsg("cat", "nobody", "data").returncode)
+        self.assertEqual(3, audio.rpmsg("cat", "droid", "data", "-t", "0.05").returncode)
+        long = audio.rpmsg("cat", "droid", "x" * 22)
+        self.assertIn(long.returncode, (1, 3), long.stderr)
+        self.assertIn("21", long.stderr)
+        self.listen(droid)
+        eventually(lambda: any(route["service"] == "data" for route in droid.call("ls")["routes"]),
+                   "the service")
+        second = droid.rpmsg("listen", "data")
+        self.assertIn(second.returncode, (1, 3))
+        self.assertIn("served by another", second.stderr)
+
+    def test_broken_stdout_is_1(self):
+        a, b = self.pair()
+        process = b.rpmsg_start("listen", "data", stdout=subprocess.PIPE)
+        process.stdout.close()
+        cat = self.cat_start(a, "b")
+        cat.stdin.write(b"x" * 1000)
+        cat.stdin.flush()
+        self.assertEqual(1, process.wait())
+        cat.communicate()
+        self.assertEqual(3, cat.returncode)
+        self.assertIn("bytes were taken", cat.log.read_text())
+
+    # ---- deaths ----------------------------------------------------------------------------------
+
+    def count_taken(self, cat):
+        """Bytes that a running cat's standard input has given up, by its file offset."""
+        for line in open(f"/proc/{cat.pid}/fdinfo/0", encoding="ascii"):
+            if line.startswith("pos:"):
+                return int(line.split()[1])
+        raise AssertionError("no position")
+
+    def feed(self, audio, data, service="data"):
+        path = self.dir / "input"
+        path.write_bytes(data)
+        with open(path, "rb") as file:
+            return self.cat_start(audio, "droid", service, stdin=file)
+
+    def test_kill_cat(self):
+        """Every byte that its link took is written, in order; then listen ends with 0."""
+        _, audio, droid = self.star("audio", "droid")
+        data = noise(64 << 20)
+        for round_ in range(3):
+            listening = self.listen(droid)
+            cat = self.feed(audio, data)
+            eventually(lambda: len(self.received(listening)) > (round_ + 1) * 100000, "some bytes")
+            cat.kill()
+            self.assertEqual(0, listening.wait())
+            got = self.received(listening)
+            self.assertEqual(digest(data[:len(got)]), digest(got))
+
+    def test_kill_cat_when_all_was_taken(self):
+        _, audio, droid = self.star("audio", "droid")
+        data = noise(100000)
+        for _ in range(5):
+            listening = self.listen(droid)
+            cat = self.cat_start(audio)
+            cat.stdin.write(data)
+            cat.stdin.flush()
+            # cat has read all; each message that it read is with its link when it sleeps again.
+            eventually(lambda: self.is_asleep(cat) and len(self.received(listening)) > 0, "cat to sleep")
+            cat.kill()
+            self.assertEqual(0, listening.wait())
+            self.assertEqual(digest(data), digest(self.received(listening)))
+
+    @staticmethod
+    def is_asleep(process):
+        with open(f"/proc/{process.pid}/wchan", encoding="ascii") as file:
+            text = file.read()
+        with open(f"/proc/{process.pid}/stat", encoding="ascii") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "S" and text != "pipe_read"
+
+    def test_kill_listen(self):
+        _, audio, droid = self.star("audio", "droid")
+        listening = self.listen(droid)
+        cat = self.feed(audio, noise(64 << 20))
+        eventually(lambda: len(self.received(listening)) > 100000, "some bytes")
+        listening.kill()
+        self.assertEqual(3, cat.wait())
+        self.assertRegex(cat.log.read_text(), r"\d+ bytes were taken")
+
+    def check_loss(self, victim):
+        """Whoever dies: listen ends with 3 or has everything, and never has anything wrong."""
+        nodes = dict(zip(("ap", "audio", "droid"), self.star("audio", "droid")))
+        data = noise(64 << 20)
+        listening = self.listen(nodes["droid"])
+        cat = self.feed(nodes["audio"], data)
+        eventually(lambda: len(self.received(listening)) > 100000, "some bytes")
+        nodes[victim].kill()
+        self.assertEqual(3, listening.wait())
+        self.assertEqual(3, cat.wait())
+        got = self.received(listening)
+        self.assertEqual(digest(data[:len(got)]), digest(got))
+
+    def test_kill_hub(self):
+        self.check_loss("ap")
+
+    def test_kill_sending_daemon(self):
+        self.check_loss("audio")
+
+    def test_kill_receiving_daemon(self):
+        self.check_loss("droid")
+
+    def test_listen_never_says_0_with_bytes_missing(self):
+        """A daemon or the hub is killed about when the sender ends: the hard moment."""
+        rounds = int(os.environ.get("RPR_KILLS", 12)) // 4
+        for round_ in range(rounds):
+            for victim in ("ap", "audio", "droid"):
+                for number in (signal.SIGKILL, signal.SIGTERM):
+                    with self.subTest(round=round_, victim=victim, signal=number):
+                        self.kill_at_end(victim, round_, number)
+
+    def kill_at_end(self, victim, round_, number):
+        nodes = dict(zip(("ap", "audio", "droid"), self.star("audio", "droid")))
+        try:
+            self.kill_while_copying(nodes, victim, (round_ % 4 + 1) / 5, number)
+        finally:
+            for node in nodes.values():
+                if node.process.poll() is None:
+                    node.stop()
+
+    def kill_while_copying(self, nodes, victim, share, number):
+        data = noise(1 << 20)
+        listening = self.listen(nodes["droid"])
+        cat = self.feed(nodes["audio"], data)
+        eventually(lambda: len(self.received(listening)) >= len(data) * share, "bytes")
+        nodes[victim].signal(number)
+        nodes[victim].process.wait()
+        status = listening.wait()
+        cat.wait()
+        got = self.received(listening)
+        self.assertEqual(digest(data[:len(got)]), digest(got))
+        if status == 0:
+            self.assertEqual(len(data), len(got))
+        else:
+            self.assertEqual(3, status)
+
+
+if __name__ == "__main__":
+    main()
