@@ -61,14 +61,16 @@ static inline bool net_round(struct net *net, uint64_t *next)
     return idle;
 }
 
-/* Until no node has anything to do at this moment; returns when the next timer is due. */
+/* Until no node has anything to do at this moment, and none was rung; returns when the next timer
+ * is due. */
 static inline uint64_t net_settle(struct net *net)
 {
     uint64_t next;
 
-    for (unsigned i = 0, quiet = 0; i < 10000; i++) {
-        quiet = net_round(net, &next) && next > net->w.now ? quiet + 1 : 0;
-        if (quiet == 2)
+    for (unsigned i = 0; i < 100000; i++) {
+        unsigned n_wakes = net->w.n_wakes;
+
+        if (net_round(net, &next) && next > net->w.now && net->w.n_wakes == n_wakes)
             return next;
     }
     fail_msg("the nodes never come to rest");

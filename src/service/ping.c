@@ -48,9 +48,9 @@ struct rpr_ping_run {
     struct histogram rtt;
     uint32_t id;
     uint32_t sent, lost, send_len;
-    uint64_t sent_at_ns;
-    bool waiting; /* for the answer to number `sent` */
-    bool blocked; /* the link takes nothing now */
+    uint64_t began_ns; /* the present one: waiting for a buffer is part of its time */
+    bool waiting;      /* for the answer to number `sent` */
+    bool blocked;      /* the link takes nothing now */
     uint8_t fill;
 };
 
@@ -132,7 +132,8 @@ static int send_request(struct rpr_ping_run *run)
     ping_encode(ping->data, &message);
     memset(ping->data + PING_HEADER_BYTES, run->fill, len - PING_HEADER_BYTES);
     run->send_len = len;
-    run->sent_at_ns = rpr_node_now(ping->node);
+    if (!run->blocked)
+        run->began_ns = rpr_node_now(ping->node);
     return rpr_send(run->target->ept, ping->data, len, 0);
 }
 
@@ -160,15 +161,15 @@ static void go_on(struct rpr_ping_run *run)
     run->blocked = error == -RPR_EAGAIN;
     if (run->blocked) {
         run->sent--;
-        wait_until(run, now + ms(run->config.timeout_ms));
+        wait_until(run, run->began_ns + ms(run->config.timeout_ms));
     } else if (error) {
         run->sent--;
         finish(run, error == -RPR_ESTALE ? -RPR_ENOTCONN : error);
     } else if (run->config.flags & RPR_PING_ACK) {
         run->waiting = true;
-        wait_until(run, now + ms(run->config.timeout_ms));
+        wait_until(run, run->began_ns + ms(run->config.timeout_ms));
     } else {
-        wait_until(run, now + ms(run->config.period_ms)); /* one per poll: no flood inside a call */
+        wait_until(run, now + ms(run->config.period_ms) + 1); /* one per poll: others have a turn */
     }
 }
 
@@ -212,7 +213,7 @@ static void on_response(struct target *t, const struct ping_message *message,
         return; /* late, or never asked for */
     run->waiting = false;
     if (data_is_right(run, msg->data, msg->len))
-        histogram_add(&run->rtt, now - run->sent_at_ns);
+        histogram_add(&run->rtt, now - run->began_ns);
     else
         run->lost++;
     if (run->config.period_ms && run->sent < run->config.times)
@@ -279,8 +280,10 @@ static void on_bound(void *ctx, rpr_ept_t ept, uint32_t dest)
     ((struct target *)ctx)->bound = true;
 }
 
+/* `done` may ask for another run: there is none to be had any more. */
 static void end_runs(struct target *t, int error)
 {
+    t->bound = false;
     while (t->runs)
         finish(t->runs, error);
 }
@@ -291,7 +294,6 @@ static void on_unbound(void *ctx, rpr_ept_t ept, enum rpr_unbound_reason reason)
 
     (void)ept;
     (void)reason;
-    t->bound = false;
     end_runs(t, -RPR_ENOTCONN);
 }
 
