@@ -183,12 +183,9 @@ static inline void bench_wait_writable(struct bench_node *n)
         bench_turn(n);
 }
 
-/* Nanoseconds from the first of `count` messages to the answer to the last one. */
-static inline uint64_t bench_stream(struct bench_node *n, uint32_t count, size_t len)
+static inline void bench_send_all(struct bench_node *n, uint32_t count, size_t len)
 {
     uint8_t message[2048] = {0};
-    uint64_t before = n->n_rx;
-    uint64_t start = bench_now_ns();
 
     for (uint32_t i = 1; i <= count;) {
         bool last = i % BENCH_BATCH == 0 || i == count;
@@ -205,6 +202,15 @@ static inline uint64_t bench_stream(struct bench_node *n, uint32_t count, size_t
         if (last && n->idle_ms == 0)
             bench_turn(n); /* credit that came: before it is missed */
     }
+}
+
+/* Nanoseconds from the first of `count` messages to the answer to the last one. */
+static inline uint64_t bench_stream(struct bench_node *n, uint32_t count, size_t len)
+{
+    uint64_t before = n->n_rx;
+    uint64_t start = bench_now_ns();
+
+    bench_send_all(n, count, len);
     while (n->n_rx == before)
         bench_turn(n);
     return bench_now_ns() - start;
