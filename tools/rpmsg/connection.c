@@ -119,9 +119,10 @@ struct connection *connect_daemon(const struct cli *cli)
     if (connection->fd < 0)
         die(cli, STATUS_GONE, "no daemon at %s: %s", path, strerror(-connection->fd));
     free(path);
-    json_t *hello = json_object_get(next_line(connection, NULL), "hello");
-    if (number_of(hello, "protocol") != 1)
+    json_t *line = next_line(connection, NULL);
+    if (number_of(json_object_get(line, "hello"), "protocol") != 1)
         die(cli, STATUS_FAILED, "the daemon speaks another protocol than this version");
+    json_decref(line);
     return connection;
 }
 
