@@ -200,6 +200,7 @@ void endpoint_set_send(struct rpr_endpoint *e, struct rpr_link *link, uint32_t d
 struct announcement {
     struct announcement *next;
     uint32_t addr;
+    bool taken; /* while it is offered: it goes if it is, and is not given up meanwhile */
     char name[RPMSG_NS_NAME_BYTES + 1];
 };
 

@@ -161,8 +161,10 @@ void ns_keep_announcement(struct rpr_device *d, const char *name, uint32_t addr)
     struct announcement **at = find_announcement(d, name, addr);
     struct announcement *a;
 
-    if (*at)
+    if (*at) {
+        (*at)->taken = false;
         return;
+    }
     a = d->n_announcements < ANNOUNCEMENTS_MAX ? node_alloc(d->node, sizeof *a) : NULL;
     if (!a) {
         d->announcements_refused++;
@@ -252,12 +254,15 @@ static void offer_kept(struct rpr_service *s, struct rpr_device *d)
             a = a->next;
         if (!a)
             return;
+        a->taken = true;
         kept = *a; /* the callback may change the list */
         if (offer(s, d, kept.name, kept.addr)) {
             struct announcement **at = find_announcement(d, kept.name, kept.addr);
 
-            if (*at)
+            if (*at && (*at)->taken)
                 remove_announcement(d, at);
+            else if (*at)
+                passed++; /* closed before it was answered: it is for the next service */
         } else {
             passed++;
         }
