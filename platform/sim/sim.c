@@ -40,9 +40,14 @@ static void hash_text(struct sim *sim, const char *text)
 
 void sim_trace(struct sim *sim, const char *format, ...)
 {
-    char *line = sim->line[sim->n_events++ % SIM_LINES];
+    char *line = sim->line[sim->n_events % SIM_LINES];
     va_list list;
-    int n = snprintf(line, SIM_LINE_SIZE, "%12.6f ", (double)(sim->now - START_NS) / 1e6);
+    int n;
+
+    if (sim->violation[0])
+        return; /* the last lines are those that led to it */
+    sim->n_events++;
+    n = snprintf(line, SIM_LINE_SIZE, "%12.6f ", (double)(sim->now - START_NS) / 1e6);
 
     va_start(list, format);
     vsnprintf(line + n, SIM_LINE_SIZE - (size_t)n, format, list);
@@ -60,7 +65,6 @@ void sim_violated(struct sim *sim, const char *format, ...)
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    sim_trace(sim, "VIOLATION");
     if (!sim->violation[0])
         memcpy(sim->violation, text, sizeof text);
 }

@@ -217,6 +217,15 @@ static void free_everything(struct scene *scene)
             (void)rpr_device_up(d);
 }
 
+/* A server that closed before it had answered left the announcement for the next service. */
+static void offer_again(struct app_host *host)
+{
+    if (!host->service)
+        return;
+    rpr_service_close(host->service);
+    app_service_open(host);
+}
+
 /* Until nothing is left to do; a livelock is a violation. */
 static void settle(struct scene *scene)
 {
@@ -242,6 +251,11 @@ static void calm_down(struct scene *scene)
 {
     scene->calm = true;
     free_everything(scene);
+    settle(scene);
+    for (unsigned i = 0; i < scene->sim.n_hosts; i++) {
+        offer_again(&scene->host[i]);
+        sim_host_touched(&scene->sim.host[i]);
+    }
     settle(scene);
     if (!scene->sim.violation[0])
         check_quiet(scene);
