@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ends: SIGTERM leaves nothing behind, a stopped edge harms nobody else."""
+import json
+import os
+import signal
+import subprocess
+
+from harness import CHECKED, Case, eventually, main
+
+
+def shared_memory():
+    return set(os.listdir("/dev/shm"))
+
+
+class Stop(Case):
+    def test_sigterm_leaves_nothing_behind(self):
+        before = shared_memory()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            nodes = self.star("audio", "droid")
+            for node in reversed(nodes):
+                node.signal(number)
+                self.assertEqual(0, node.process.wait())
+            self.assertEqual([], [path.name for path in self.dir.iterdir() if path.suffix != ".log"])
+        self.assertEqual(before, shared_memory())
+
+    def test_sigterm_of_the_hub_under_traffic(self):
+        hub, audio, droid = self.star("audio", "droid")
+        with audio.connect() as events:
+            events.events()
+            audio.rpmsg_start("ping", "droid", "-c", 100000000)
+            eventually(lambda: droid.device("audio")["counters"]["rx"] > 100, "traffic")
+            self.assertEqual(0, hub.stop())
+            events.until(event="device-state", device="droid", state="down")
+        hub.start()
+        audio.wait_for("droid", "rpmsg-ping")
+        self.assertEqual(0, audio.rpmsg("ping", "droid").returncode)
+
+    def test_kill_leaves_what_the_next_one_replaces(self):
+        a, b = self.pair()
+        a.kill()
+        self.assertTrue(a.control_path.exists())
+        a.start()
+        a.wait_for("b", "rpmsg-ping")
+        b.wait_for("a", "rpmsg-ping")
+
+    def test_an_edge_that_stops_for_ever_harms_nobody_else(self):
+        """SIGSTOP of B under traffic from A: A to C, A's name service and A's link go on."""
+        (self.dir / "flood").write_bytes(os.urandom(1 << 20) * 16)
+        for policy in ("credit", "drop-newest", "drop-oldest"):
+            with self.subTest(policy=policy):
+                hub = self.hub("a", "b", "c", routes=(f"all,policy={policy}",))
+                edges = [self.edge(name) for name in "abc"]
+                try:
+                    self.check_policy(policy, *edges)
+                finally:
+                    for node in (*edges, hub):
+                        node.kill()
+
+    def check_policy(self, policy, a, b, c):
+        for node, other in ((a, "b"), (a, "c"), (c, "a")):
+            node.wait_for(other, "rpmsg-ping")
+        a.rpmsg_start("ping", "b", 100000000, 2000, 0, 1)  # no answers wanted, one each ms
+        rates = {}
+        for _ in range(1 if CHECKED else 8):
+            before = self.round_trips(a)
+            flood = self.start_flood(a, b)
+            b.signal(signal.SIGSTOP)
+            beside = self.round_trips(a)
+            self.check_name_service(a, c)
+            b.signal(signal.SIGCONT)
+            for process in flood:
+                process.wait()
+            rates = {device: before[device] / beside[device] for device in before}
+            if min(rates.values()) >= 0.9:
+                break
+        print(f"{policy}: beside a stopped edge, of the rate beside one that runs: "
+              f"a to c {rates['c']:.2f}, a to ap {rates['ap']:.2f}")
+        if not CHECKED:
+            self.assertGreaterEqual(min(rates.values()), 0.9)
+
+    def start_flood(self, a, b):
+        flooded = self.dir / "flooded"
+        with open(flooded, "wb") as out:
+            listening = b.rpmsg_start("listen", "flood", stdout=out)
+        with open(self.dir / "flood", "rb") as file:
+            cat = a.rpmsg_start("cat", "b", "flood", stdin=file)
+        eventually(lambda: flooded.stat().st_size > 0, "the flood to arrive")
+        return cat, listening
+
+    def round_trips(self, node):
+        """Medians in ns, the best of some runs: others use this machine too. Nothing is lost."""
+        best = {}
+        for device in ("c", "ap"):
+            runs = [json.loads(node.rpmsg("ping", device, "-c", 2000, "-W", 1, "--json").stdout)
+                    for _ in range(5)]
+            self.assertEqual([0] * 5, [run["lost"] for run in runs])
+            best[device] = min(run["rtt_ns"]["p50"] for run in runs)
+        return best
+
+    def check_name_service(self, a, c):
+        """A new service is announced, found and used."""
+        listening = c.rpmsg_start("listen", "fresh", stdout=subprocess.PIPE)
+        self.assertEqual(0, a.rpmsg("cat", "c", "fresh", input="hello").returncode)
+        self.assertEqual(b"hello", listening.stdout.read())
+        self.assertEqual(0, listening.wait())
+
+
+if __name__ == "__main__":
+    main()
