@@ -106,6 +106,8 @@ struct rpr_endpoint {
     uint64_t rx_mark;  /* how many messages are dealt with when credit is granted next */
     uint32_t rx_left;  /* messages until then, not 0; see endpoint_n_rx() */
     uint32_t rx_start; /* endpoint_n_rx() when it was bound */
+    uint32_t n_binds;  /* tells held messages of this binding from older ones */
+    uint32_t n_old;    /* slots in use by those older ones */
     uint32_t n_calls;  /* callbacks that run now */
     uint32_t n_kept;   /* messages in kept_first.. */
     bool receptive;    /* bound, and nothing kept that comes first */
@@ -286,6 +288,7 @@ void credit_start(struct rpr_endpoint *e, const struct rpr_link *link); /* at bi
 void credit_stop(struct rpr_endpoint *e);                               /* at unbind */
 bool credit_extend(struct rpr_endpoint *e); /* tx_left is 0: may it go on? Under the lock */
 void credit_due(struct rpr_endpoint *e);    /* rx_left is 0 */
+void credit_dealt(struct rpr_endpoint *e, uint32_t bind); /* with a kept message of that binding */
 void credit_flush(struct rpr_link *link);
 void credit_receive(struct rpr_link *link, const uint8_t *payload, uint32_t len);
 
@@ -315,6 +318,7 @@ static inline void link_unlock(struct rpr_link *link);
 
 static inline bool link_trylock(struct rpr_link *link);
 
+void link_look_again(struct rpr_link *link);                         /* under the lock */
 void link_wait(struct rpr_link *link, struct rpr_endpoint *e);       /* under the lock */
 void link_unwait(struct rpr_link *link, struct rpr_endpoint *e);     /* under the lock */
 void link_wait_later(struct rpr_link *link, struct rpr_endpoint *e); /* takes the lock */
@@ -330,6 +334,7 @@ void link_go_on(struct rpr_link *link, struct rpr_endpoint *e);
 void link_go_on_all(struct rpr_node *node); /* slots came back: those that are stopped try again */
 void link_released(struct rpr_link *link, struct rpr_incarnation *incarnation);
 void link_bury(struct rpr_node *node); /* frees what nothing uses any more; no callback runs */
+void link_broken_soon(struct rpr_link *link, const char *reason);
 void link_hold(struct rpr_link *link); /* its session does not end before link_unhold() */
 void link_unhold(struct rpr_link *link);
 void link_end_all(struct rpr_node *node); /* at the end of the node */

@@ -21,7 +21,7 @@ static uint32_t window_of(const struct rpr_endpoint *e)
 {
     if (e->flags & RPR_EPT_NO_LIMIT)
         return UNLIMITED / 2;
-    return e->quota ? e->window : CREDIT_WINDOW;
+    return e->quota ? e->window - e->n_old : CREDIT_WINDOW;
 }
 
 /* How many more may be sent now, or dealt with before the next grant. */
@@ -45,16 +45,53 @@ void credit_reset(struct rpr_endpoint *e)
     e->tx_left = UNLIMITED;
 }
 
+/* What the peer may send before it hears of the window must find room, beside messages of former
+ * bindings that are still held. */
+static void make_room(struct rpr_endpoint *e)
+{
+    struct rpr_node *node = e->device->node;
+    uint32_t wanted = e->n_slots + CREDIT_FIRST;
+    uint32_t more = wanted - e->window;
+
+    if (!e->quota || wanted <= e->window)
+        return;
+    if (node->pool.n_shared >= more)
+        node->pool.n_shared -= more;
+    else if (slots_promise(node, more)) /* these are shared by all when it is unbound */
+        return;
+    e->window = wanted;
+    if (e->shared)
+        e->shared->used += more;
+}
+
 void credit_start(struct rpr_endpoint *e, const struct rpr_link *link)
 {
     bool credit = link->credit && !(e->flags & RPR_EPT_CONTROL);
 
+    e->n_binds++;
     e->tx_start = (uint32_t)endpoint_n_tx(e);
     set_tx_left(e, credit ? CREDIT_FIRST : UNLIMITED);
     e->tx_limited = credit;
     e->rx_start = (uint32_t)endpoint_n_rx(e);
     set_rx_left(e, UNLIMITED);
-    if (credit)
+    e->n_old = e->n_slots;
+    if (credit) {
+        make_room(e);
+        credit_due(e);
+    }
+}
+
+void credit_dealt(struct rpr_endpoint *e, uint32_t bind)
+{
+    if (bind == e->n_binds) {
+        credit_consumed(e);
+        return;
+    }
+    e->rx_mark++; /* counted, but the peer of today did not send it */
+    e->rx_start++;
+    if (e->n_old)
+        e->n_old--;
+    if (e->sendable)
         credit_due(e);
 }
 
@@ -109,7 +146,9 @@ static void grow(struct rpr_endpoint *e)
         more = e->quota - e->window;
     if (more > pool->n_shared / 2)
         more = pool->n_shared / 2;
-    if (e->shared && more > e->shared->limit - e->shared->used)
+    if (e->shared && e->shared->used >= e->shared->limit)
+        more = 0;
+    else if (e->shared && more > e->shared->limit - e->shared->used)
         more = e->shared->limit - e->shared->used;
     pool->n_shared -= more;
     e->window += more;
@@ -155,6 +194,12 @@ void credit_flush(struct rpr_link *link)
         return; /* buffers are all in use: the next poll tries again */
     }
     room = slot.size - RPMSG_HEADER_BYTES;
+    if (room < CREDIT_ENTRY_BYTES) {
+        link->ops->cancel(link, slot.id);
+        link_unlock(link);
+        link_broken_soon(link, "a buffer is too short for flow control");
+        return;
+    }
     while (link->grant_head && len + CREDIT_ENTRY_BYTES <= room) {
         struct rpr_endpoint *e = link->grant_head;
         struct credit_entry entry = {e->dest, e->addr, dealt_with(e) + window_of(e)};

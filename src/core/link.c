@@ -79,6 +79,16 @@ void link_flush_touched(struct rpr_node *node)
 
 /* ---- senders that wait ------------------------------------------------------------------------------ */
 
+/* There is something to do besides messages; any thread, under the lock. */
+void link_look_again(struct rpr_link *link)
+{
+    link_attention(link);
+    if (link->lock)
+        rpr_node_wake(link->node); /* the owner looks at all links */
+    else
+        rpr_link_ready(link);
+}
+
 void link_wait(struct rpr_link *link, struct rpr_endpoint *e)
 {
     e->later = false;
@@ -96,20 +106,16 @@ void link_wait(struct rpr_link *link, struct rpr_endpoint *e)
         link->wait_tail = e;
     }
     link->n_waiting++;
-    link_attention(link);
-    if (link->lock)
-        rpr_node_wake(link->node); /* the owner looks at all links */
-    else
-        rpr_link_ready(link);
+    link_look_again(link);
 }
 
-/* The receiver said RPR_LATER. If it did so because it could not send, it waits for that already;
- * else nothing will ever ring for it, and it is asked again at each turn of the link, and by the
+/* The receiver said RPR_LATER. If it did so because there was no buffer, it waits for that already;
+ * else nothing may ever ring for it, and it is asked again at each turn of the link, and by the
  * timer. */
 void link_wait_later(struct rpr_link *link, struct rpr_endpoint *e)
 {
     link_lock(link);
-    if (!e->waiting && !e->wait_credit) {
+    if (!e->waiting) {
         link_wait(link, e);
         e->later = true;
     }
@@ -675,6 +681,17 @@ void rpr_link_broken(struct rpr_link *link, const char *reason)
     text_add(&text, reason);
     node_log(link->node, RPR_LOG_WARNING, line);
     end_or_wait(link, DOOM_BROKEN, reason);
+}
+
+/* From inside a call that goes on with the link: it ends with the next poll. */
+void link_broken_soon(struct rpr_link *link, const char *reason)
+{
+    link->n_holds++;
+    rpr_link_broken(link, reason);
+    link->n_holds--;
+    link_attention(link);
+    rpr_link_ready(link);
+    node_attention(link->node);
 }
 
 void rpr_link_power(struct rpr_link *link, bool running)

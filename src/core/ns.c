@@ -98,7 +98,7 @@ static void wire_name(const struct rpr_endpoint *e, char name[ROUTER_NAME_BYTES]
         text_copy(name, ROUTER_NAME_BYTES, e->name);
 }
 
-static bool send_word(struct rpr_link *link, struct rpr_endpoint *e)
+static bool send_word(struct rpr_link *link, struct rpr_endpoint *e, bool *narrow)
 {
     static const uint32_t flags[] = {[NS_WORD_CREATE] = NS_CREATE,
                                      [NS_WORD_ACK] = NS_CREATE_ACK,
@@ -108,6 +108,11 @@ static bool send_word(struct rpr_link *link, struct rpr_endpoint *e)
 
     if (link->ops->reserve(link, &slot, true))
         return false;
+    *narrow = slot.size < RPMSG_HEADER_BYTES + RPMSG_NS_BYTES; /* the driver's word, for a device */
+    if (*narrow) {
+        link->ops->cancel(link, slot.id);
+        return false;
+    }
     wire_name(e, message.name);
     header_put(slot.msg, e->addr, RPMSG_ADDR_NS, RPMSG_NS_BYTES);
     ns_encode(slot.msg + RPMSG_HEADER_BYTES, &message);
@@ -117,14 +122,16 @@ static bool send_word(struct rpr_link *link, struct rpr_endpoint *e)
 
 void ns_flush(struct rpr_link *link)
 {
-    while (link->control_head) {
+    while (link->control_head && !link->doom) {
         struct rpr_endpoint *e = link->control_head;
-        bool sent;
+        bool sent, narrow = false;
 
         if (!link_trylock(link))
             return;
-        sent = send_word(link, e);
+        sent = send_word(link, e, &narrow);
         link_unlock(link);
+        if (narrow)
+            link_broken_soon(link, "a buffer is too short for the name service");
         if (!sent)
             return;
         link_touch(link);

@@ -127,7 +127,8 @@ static enum rpr_link_rx_result keep(struct rpr_link *link, struct rpr_endpoint *
 static bool redeliver(struct rpr_endpoint *e)
 {
     struct slot *slot = e->kept_first;
-    struct rpr_msg msg = {.data = slot->data, .len = slot->len, .src = slot->src, .endpoint = e};
+    struct rpr_msg msg = {
+        .data = slot->data, .len = slot->len, .src = slot->src, .id = e->n_binds, .endpoint = e};
     enum rpr_rx_result result;
     bool on_list;
 
@@ -139,14 +140,16 @@ static bool redeliver(struct rpr_endpoint *e)
         return false;
     if (on_list)
         (void)take_first(e);
-    if (result == RPR_HOLD)
-        e->n_held++;
-    else
-        give_back(e, slot);
-    if (result == RPR_LATER)
-        dropped(e);
-    else
-        credit_consumed(e);
+    if (result == RPR_HOLD) {
+        e->n_held++; /* and its slot is in use: the sender's credit comes with the release */
+        return true;
+    }
+    give_back(e, slot);
+    if (result == RPR_LATER) {
+        e->n_dropped++;
+        e->device->counters.dropped++;
+    }
+    credit_dealt(e, msg.id);
     return true;
 }
 
@@ -346,6 +349,7 @@ void rpr_release(struct rpr_msg *msg)
     CHECK_OWNER(e->device->node);
     if (!incarnation) { /* it had been kept */
         give_back(e, RPR_CONTAINER((const uint8_t *)msg->data, struct slot, data));
+        credit_dealt(e, msg->id);
     } else {
         struct rpr_link *link = incarnation->link;
 

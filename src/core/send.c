@@ -145,6 +145,25 @@ static bool still_there(struct rpr_link *link, struct rpr_buf *buf)
     return false;
 }
 
+/* A reservation that was not used gives its buffer and its credit back, and somebody may wait for
+ * either. Under the lock. */
+static void unused(struct rpr_link *link, rpr_ept_t ept, const struct rpr_buf *buf)
+{
+    struct rpr_endpoint *e = ept.endpoint;
+
+    link->ops->cancel(link, buf->id);
+    if (e->generation == ept.generation && e->dest == buf->dest) {
+        e->tx_left++;
+        if (e->wait_credit && e->sendable) {
+            e->wait_credit = false;
+            link_wait(link, e);
+            return;
+        }
+    }
+    if (link->n_waiting)
+        link_look_again(link);
+}
+
 int rpr_commit(rpr_ept_t ept, struct rpr_buf *buf, size_t len, unsigned flags)
 {
     struct rpr_endpoint *e = ept.endpoint;
@@ -163,29 +182,23 @@ int rpr_commit(rpr_ept_t ept, struct rpr_buf *buf, size_t len, unsigned flags)
     else if (len > buf->size)
         error = -RPR_EMSGSIZE;
     if (error) {
-        link->ops->cancel(link, buf->id);
+        unused(link, ept, buf);
     } else {
         header_put((uint8_t *)buf->data - RPR_HEADER_BYTES, e->addr, buf->dest, (uint16_t)len);
         link->ops->commit(link, buf->id, RPR_HEADER_BYTES + (uint32_t)len);
         finish(link, flags);
     }
-    if (error == -RPR_EMSGSIZE)
-        e->tx_left++;
     link_unlock(link);
     return error;
 }
 
 void rpr_cancel(rpr_ept_t ept, struct rpr_buf *buf)
 {
-    struct rpr_endpoint *e = ept.endpoint;
     struct rpr_link *link = buf->link;
 
     link_lock(link);
-    if (still_there(link, buf)) {
-        link->ops->cancel(link, buf->id);
-        if (e->generation == ept.generation && e->dest == buf->dest)
-            e->tx_left++;
-    }
+    if (still_there(link, buf))
+        unused(link, ept, buf);
     link_unlock(link);
 }
 
