@@ -304,7 +304,8 @@ int rpr_ept_resume(rpr_ept_t ept);
 int rpr_ept_overflow(rpr_ept_t ept, enum rpr_overflow overflow);
 
 /* For parts that do the name service of their endpoints (RPR_EPT_NO_NS): binds to `dest`, with
- * CREATE_ACK if `ack`; and back to announced, sending CREATE again if `announce`. */
+ * CREATE_ACK if `ack`; and back to announced, sending CREATE again if `announce`. -RPR_EPERM: no
+ * `ack`, and our CREATE has not left yet: nobody can have answered it. */
 int rpr_ept_bind(rpr_ept_t ept, uint32_t dest, bool ack);
 int rpr_ept_unbind(rpr_ept_t ept, bool announce);
 

@@ -610,10 +610,12 @@ int rpr_ept_bind(rpr_ept_t ept, uint32_t dest, bool ack)
         return -RPR_ESTALE;
     if (e->addr == RPMSG_ADDR_ANY)
         return -RPR_ENOTCONN;
+    if (!ack && !e->announced)
+        return -RPR_EPERM;
     if (ack)
         ns_word(e, NS_WORD_ACK);
     else if (e->word == NS_WORD_CREATE)
-        ns_forget(e); /* who answered before it left knows us from elsewhere */
+        ns_forget(e); /* the answer to a former one has come */
     endpoint_bind(e, dest);
     return 0;
 }

@@ -356,7 +356,7 @@ static void on_ack(struct rpr_device *d, const char *name, uint32_t addr)
     if (e)
         return;
     e = endpoint_by_name(d, name, RPMSG_ADDR_ANY);
-    if (!e) {
+    if (!e || !e->announced) { /* it answers a former endpoint: this one's CREATE has not left */
         d->counters.late++;
         return;
     }

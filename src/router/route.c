@@ -346,10 +346,14 @@ static void close_half(struct route_side *side, bool inform)
 
 static void bind_half(struct route_side *side, uint32_t addr, bool ack)
 {
-    rpr_timer_stop(side->route->node, &side->again);
     side->bound = true;
+    if (rpr_ept_bind(side->half, addr, ack)) { /* a stale ACK (H-29): the true one will come */
+        side->bound = false;
+        return;
+    }
+    rpr_timer_stop(side->route->node, &side->again);
+    side->answered = ack;
     side->bound_at_ns = rpr_node_now(side->route->node);
-    (void)rpr_ept_bind(side->half, addr, ack);
 }
 
 /* ---- announcing again ------------------------------------------------------------------------------ */
@@ -453,6 +457,18 @@ void route_ready(struct route *route, unsigned i, bool ready)
 
 /* ---- ends ---------------------------------------------------------------------------------------------- */
 
+/* The half of a remote that has closed. It knows that; but where our CREATE_ACK may still be on its
+ * way, the ACK will bind the next endpoint of that name there (H-29), which must be told. Whoever
+ * sent us anything has read the ACK. */
+static void close_left(struct route_side *side, bool lost)
+{
+    struct rpr_ept_info info;
+    bool heard =
+        !side->open || rpr_ept_info(side->half, &info) || info.rx + info.dropped + info.n_kept > 0;
+
+    close_half(side, !lost && side->bound && side->answered && !heard);
+}
+
 /* Everything that side `gone` had sent is with the other side: that one hears the end now. */
 static void finish_ending(struct route *route)
 {
@@ -473,7 +489,7 @@ static void finish_ending(struct route *route)
                              false); /* keeps its address: an answer may be on its way */
         announce_later(gone);
     } else {
-        close_half(gone, false);
+        close_left(gone, lost);
     }
     if (was_joined)
         tell(route, lost ? "lost" : "ended");
@@ -489,8 +505,8 @@ static void end_side(struct route *route, unsigned i, bool lost)
             return;
         /* The other one is gone too, or has heard that the CPU is lost: nobody is left to give
          * anything to. */
-        close_half(&route->side[0], false);
-        close_half(&route->side[1], false);
+        close_left(&route->side[0], lost);
+        close_left(&route->side[1], lost);
         finish_ending(route);
         return;
     }

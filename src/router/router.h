@@ -50,6 +50,7 @@ struct route_side {
     uint32_t wish; /* address that the remote announced under that name; RPR_ADDR_ANY: it has not */
     rpr_ept_t half;
     bool open, bound;
+    bool answered;               /* it is bound by our CREATE_ACK */
     bool ready;                  /* the device may be told about routes now */
     bool mute;                   /* nothing is ever announced to it */
     uint64_t forwarded, dropped; /* of what came from this side */

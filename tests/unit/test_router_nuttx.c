@@ -255,6 +255,7 @@ static void h23_server_survives_destroy(void **state)
 
     (void)state;
     star_joined(&s);
+    assert_talk(&s, 1100, 1200);
     for (unsigned i = 0; i < 3; i++) {
         peer_destroy(AUDIO, "r:droid:svc", 1100 + i);
         star_settle(&s);
@@ -298,6 +299,60 @@ static void h29_stale_ack(void **state)
     star_close(&s);
 }
 
+/* The same the other way: our ACK to audio's first client is still on its way when that one is
+ * replaced. The second one takes it for its own, and would keep it for ever: the half that the ACK
+ * spoke of must be destroyed for it too. Who has sent us something has read the ACK. */
+static void h29_our_own_ack_is_stale(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_joined(&s); /* audio has not read the ACK */
+    peer_destroy(AUDIO, "r:droid:svc", 1100);
+    peer_create(AUDIO, "r:droid:svc", 1101);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "DESTROY r:droid:svc;");
+    assert_peer_said(DROID, "DESTROY r:audio:svc;CREATE r:audio:svc;");
+    peer_destroy(DROID, "r:audio:svc", 1200);
+    peer_ack(DROID, "r:audio:svc", 1201);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "ACK r:droid:svc;");
+    assert_talk(&s, 1101, 1201);
+    peer_destroy(AUDIO, "r:droid:svc", 1101);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "");
+    star_close(&s);
+}
+
+/* An ACK for a half that was announced a moment ago, and whose CREATE has not left: it can only be
+ * stale, and must not keep the CREATE from leaving. */
+static void h29_ack_before_create_has_left(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_nuttx(&s);
+    peer_create(AUDIO, "r:droid:svc", 1100);
+    star_settle(&s);
+    assert_peer_said(DROID, "CREATE r:audio:svc;");
+    DROID->wire->n_free = 0;
+    peer_destroy(AUDIO, "r:droid:svc", 1100);
+    peer_create(AUDIO, "r:droid:svc", 1101);
+    star_settle(&s);
+    peer_ack(DROID, "r:audio:svc", 1200);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "");
+    for (unsigned i = 0; i < 9; i++)
+        DROID->wire->free[DROID->wire->n_free++] = i;
+    star_pass_ms(&s, 10);
+    assert_peer_said(DROID, "DESTROY r:audio:svc;CREATE r:audio:svc;");
+    peer_ack(DROID, "r:audio:svc", 1200); /* one that survives, H-23 */
+    star_settle(&s);
+    assert_peer_said(AUDIO, "ACK r:droid:svc;");
+    assert_talk(&s, 1101, 1200);
+    star_close(&s);
+}
+
 /* H-4: CREATE from another address, and no DESTROY of the former one. */
 static void h4_create_from_a_changed_address(void **state)
 {
@@ -305,6 +360,7 @@ static void h4_create_from_a_changed_address(void **state)
 
     (void)state;
     star_joined(&s);
+    assert_talk(&s, 1100, 1200);
     peer_create(AUDIO, "r:droid:svc", 1101);
     star_settle(&s);
     assert_peer_said(AUDIO, "");
@@ -330,6 +386,7 @@ static void h3_late_destroy(void **state)
 
     (void)state;
     star_joined(&s);
+    assert_talk(&s, 1100, 1200);
     peer_destroy(AUDIO, "r:droid:svc", 1100);
     peer_create(AUDIO, "r:droid:svc", 1101);
     star_settle(&s);
@@ -616,6 +673,8 @@ int main(void)
         cmocka_unit_test(client_dies_before_droid_heard),
         cmocka_unit_test(h23_server_survives_destroy),
         cmocka_unit_test(h29_stale_ack),
+        cmocka_unit_test(h29_our_own_ack_is_stale),
+        cmocka_unit_test(h29_ack_before_create_has_left),
         cmocka_unit_test(h4_create_from_a_changed_address),
         cmocka_unit_test(h3_late_destroy),
         cmocka_unit_test(data_behind_a_destroy),
