@@ -238,12 +238,18 @@ def text_of(report, missing):
 
 def run_command(command, source):
     """Output of one run. Whatever ends this call, nothing of its process group lives on."""
+    # A signal that comes while the child is made waits until somebody is there to end it.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, start_new_session=True,
+            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, mask))
     except OSError as error:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         raise BenchError(f"{source}: {command[0]}: {error.strerror}") from None
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         out, err = process.communicate(timeout=RUN_LIMIT_S)
     except subprocess.TimeoutExpired:
         raise BenchError(f"{source}: no end after {RUN_LIMIT_S} s") from None

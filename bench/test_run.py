@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 from pathlib import Path
 
@@ -220,18 +219,16 @@ class Processes(unittest.TestCase):
         # The stand-in and a child of its own hold a pipe open: end of file means both are gone.
         fifo = self.bin / "fifo"
         os.mkfifo(fifo)
-        self.stand_in("floor_ring", f"exec 3> {fifo}\nsleep 20 &\necho up >&3\nwait\n")
+        self.stand_in("floor_ring", f"exec 3> {fifo}\nsleep 600 &\necho up >&3\nwait\n")
         for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
             with self.subTest(number=number):
                 process = self.start("--only", "floor_rtt_poll")
                 with open(fifo, encoding="ascii") as pipe:
                     self.assertEqual(pipe.readline(), "up\n")
                     process.send_signal(number)
-                    started = time.monotonic()
-                    self.assertEqual(pipe.read(), "")
+                    self.assertEqual(pipe.read(), "")  # a child that lives on holds this up
                     process.communicate(timeout=60)
                 self.assertEqual(process.returncode, status)
-                self.assertLess(time.monotonic() - started, 10)
 
 
 if __name__ == "__main__":
