@@ -31,10 +31,8 @@ static int ended(const struct listen *listen, int result)
 static int serve(struct listen *listen, const char *control)
 {
     struct rpr_client *client = stream_open(listen->cli, control, NULL, listen->service);
-    int result = rpr_client_wait(client, -1);
+    int result = -RPR_ETIMEDOUT;
 
-    if (result == 0)
-        result = sink_receive(&listen->sink, client, -1);
     while (result == -RPR_ETIMEDOUT)
         result = sink_receive(&listen->sink, client, -1);
     rpr_client_close(client, 0);
