@@ -683,6 +683,14 @@ static uint32_t tx_payload(const struct vring_link *v, const struct rpr_vring_se
     return size - RPR_HEADER_BYTES;
 }
 
+/* A payload of at least one byte, and a length that the header can say. A driver makes the buffers:
+ * it must know where. */
+static bool size_is_sound(const struct rpr_vring_ring *r, enum rpr_vring_role role)
+{
+    return r->size > RPR_HEADER_BYTES && r->size <= UINT16_MAX &&
+           (role == RPR_VRING_DEVICE || r->stride);
+}
+
 int rpr_vring_attach(struct rpr_link *link, const struct rpr_vring_session *c)
 {
     struct vring_link *v = vring_of(link);
@@ -690,8 +698,8 @@ int rpr_vring_attach(struct rpr_link *link, const struct rpr_vring_session *c)
 
     if (link->incarnation || link->removed)
         return -RPR_EBUSY;
-    if (rpr_vring_layout_check(&c->layout, c->layout.bytes) || !c->layout.ring[0].size ||
-        !c->layout.ring[1].size || ((uintptr_t)c->base & 3u))
+    if (rpr_vring_layout_check(&c->layout, c->layout.bytes) || ((uintptr_t)c->base & 3u) ||
+        !size_is_sound(&c->layout.ring[0], c->role) || !size_is_sound(&c->layout.ring[1], c->role))
         return -RPR_EINVAL;
     s = session_new(v, c);
     if (!s)
