@@ -288,9 +288,10 @@ static int wait_for_peer(struct rpr_client *c, uint64_t deadline_ns)
 {
     int code = 0;
 
-    while (c->peer != PEER_BOUND && c->peer != PEER_LOST && !code)
+    /* One that came and went within a turn was there: what it sent is to be read. */
+    while (c->peer != PEER_BOUND && c->peer != PEER_LOST && !c->close_due && !code)
         code = turn_until(c, deadline_ns, -1);
-    if (c->peer == PEER_BOUND)
+    if (c->peer == PEER_BOUND || c->close_due)
         return 0;
     return c->peer == PEER_LOST ? -RPR_ENOTCONN : code;
 }

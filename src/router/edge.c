@@ -236,8 +236,8 @@ static bool match(void *ctx, struct rpr_device *device, const char *name)
     char cpu[ROUTER_CPU_MAX + 1];
 
     (void)ctx;
-    (void)device;
-    return router_control_parse(name, cpu);
+    /* a local program on a private link is no hub: its device has no CPU's name */
+    return cpu_name_valid(rpr_device_name(device), RPR_NAME_MAX) && router_control_parse(name, cpu);
 }
 
 /* A hub that announces itself from a new address has restarted without a word. */
