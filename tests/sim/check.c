@@ -189,6 +189,8 @@ static bool check_route(void *ctx, const struct rpr_route_info *info)
     bool a = app_find(scene, from, to, info->service) != NULL;
     bool b = app_find(scene, to, from, info->service) != NULL;
 
+    sim_trace(&scene->sim, "route %s to %s %s: %d %s", info->from, info->to, info->service,
+              (int)info->state, info->reason);
     if (!a && !b)
         sim_violated(&scene->sim, "a route n%u to n%u %s of no endpoint", from, to, info->service);
     else if ((info->state == RPR_ROUTE_JOINED) != (a && b))
