@@ -444,6 +444,8 @@ void pair_ns(struct pair *pair, unsigned i, const char *service, uint32_t addr, 
             route = make_route(pair, service);
         if (route)
             route_create(route, i, addr);
+        else
+            refuse_service(pair, i, service, "refused: out of memory");
     } else if (route && flags == NS_CREATE_ACK) {
         route_ack(route, i, addr);
     } else if (route) {

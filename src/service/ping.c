@@ -20,10 +20,12 @@
 #define KEPT_RESERVE       4u
 #define DEFAULT_TIMEOUT_MS 5000u
 #define MAX_LENGTH         65536u
+#define RETRY_NS           UINT64_C(1000000000)
 
 struct rpr_ping {
     struct rpr_node *node;
     struct rpr_observer observer;
+    struct rpr_timer retry; /* there was no memory for a device */
     struct target *targets;
     uint32_t last_id;
     uint32_t random;
@@ -346,6 +348,11 @@ static const struct rpr_ept_ops ops = {.rx = on_rx,
 
 /* ---- devices ------------------------------------------------------------------------------------------------ */
 
+static void try_later(struct rpr_ping *ping)
+{
+    rpr_timer_start(ping->node, &ping->retry, rpr_node_now(ping->node) + RETRY_NS);
+}
+
 /* Private links of local programs have no CPU name. */
 static void open_target(struct rpr_ping *ping, struct rpr_device *device)
 {
@@ -363,8 +370,10 @@ static void open_target(struct rpr_ping *ping, struct rpr_device *device)
         if (t->device == device)
             return;
     t = platform_of(ping)->alloc(platform_of(ping)->ctx, sizeof *t);
-    if (!t)
-        return; /* that device answers no pings */
+    if (!t) {
+        try_later(ping);
+        return;
+    }
     t->ping = ping;
     t->device = device;
     t->next = ping->targets;
@@ -373,7 +382,22 @@ static void open_target(struct rpr_ping *ping, struct rpr_device *device)
     if (rpr_ept_open(device, &config, &t->ept)) {
         ping->targets = t->next;
         platform_of(ping)->free(platform_of(ping)->ctx, t, sizeof *t);
+        try_later(ping);
     }
+}
+
+static void open_targets(struct rpr_ping *ping)
+{
+    struct rpr_device *d;
+
+    for (d = rpr_device_next(ping->node, NULL); d; d = rpr_device_next(ping->node, d))
+        open_target(ping, d);
+}
+
+static void retry_fired(struct rpr_timer *timer, uint64_t now_ns)
+{
+    (void)now_ns;
+    open_targets(RPR_CONTAINER(timer, struct rpr_ping, retry));
 }
 
 static void on_event(void *ctx, const struct rpr_event *event)
@@ -388,7 +412,6 @@ int rpr_ping_open(struct rpr_node *node, struct rpr_ping **result)
 {
     const struct rpr_platform *platform = rpr_node_platform(node);
     struct rpr_ping *ping = platform->alloc(platform->ctx, sizeof *ping);
-    struct rpr_device *d;
 
     if (!ping)
         return -RPR_ENOMEM;
@@ -398,8 +421,8 @@ int rpr_ping_open(struct rpr_node *node, struct rpr_ping **result)
     ping->observer.event = on_event;
     ping->observer.ctx = ping;
     rpr_observer_add(node, &ping->observer);
-    for (d = rpr_device_next(node, NULL); d; d = rpr_device_next(node, d))
-        open_target(ping, d);
+    ping->retry.fire = retry_fired;
+    open_targets(ping);
     *result = ping;
     return 0;
 }
@@ -409,6 +432,7 @@ void rpr_ping_close(struct rpr_ping *ping)
     const struct rpr_platform *platform = platform_of(ping);
 
     rpr_observer_remove(ping->node, &ping->observer);
+    rpr_timer_stop(ping->node, &ping->retry);
     while (ping->targets) {
         struct target *t = ping->targets;
 

@@ -711,6 +711,26 @@ static void on_every_device(void **state)
     peer_free(private);
 }
 
+/* Memory was short when a device came. */
+static void device_without_memory(void **state)
+{
+    struct pinger p;
+    struct peer *late;
+
+    (void)state;
+    pinger_init(&p);
+    p.net.w.fail_in = 2; /* the device itself is the first */
+    late = peer_new(&p.net, p.node, "late");
+    assert_int_equal(p.net.w.fail_in, 0);
+    peer_up(late, RPR_DIALECT_NUTTX);
+    (void)net_settle(&p.net);
+    assert_peer_said(late, "");
+    net_pass(&p.net, S(1));
+    assert_peer_said(late, "CREATE rpmsg-ping;");
+    pinger_close(&p);
+    peer_free(late);
+}
+
 /* Two nodes of ours through a hub. */
 static void through_a_hub(void **state)
 {
@@ -767,6 +787,7 @@ int main(void)
         cmocka_unit_test(close_ends_it),
         cmocka_unit_test(two_runs_at_once),
         cmocka_unit_test(on_every_device),
+        cmocka_unit_test(device_without_memory),
         cmocka_unit_test(through_a_hub),
     };
 
