@@ -114,16 +114,18 @@ struct rpr_endpoint {
 
     /* Send part: written by the owner under the lock of `link`, read by senders under it. */
     _Atomic(struct rpr_link *) link; /* NULL: not up */
-    struct rpr_link *quick;    /* `link`, for data, if it has no lock and the endpoint is bound */
-    uint32_t quick_generation; /* `generation`, if `quick` is set; else 0, which no handle has */
-    uint32_t generation;       /* of the handle; moves on at close */
-    uint32_t tx_len;           /* longest payload */
-    uint64_t tx_mark;          /* how many messages may have been sent */
-    int32_t tx_left;           /* messages until then; see endpoint_n_tx() */
-    uint32_t tx_start;         /* endpoint_n_tx() when it was bound */
-    bool sendable;             /* bound, not closing */
-    bool tx_limited;           /* tx_mark is the peer's word */
-    bool waiting;              /* on link->wait_head */
+    _Atomic(struct rpr_link *)
+        quick; /* `link`, for data, if it has no lock and the endpoint is bound */
+    _Atomic uint32_t
+        quick_generation;        /* `generation`, if `quick` is set; else 0, which no handle has */
+    _Atomic uint32_t generation; /* of the handle; moves on at close. Read without a lock too */
+    uint32_t tx_len;             /* longest payload */
+    uint64_t tx_mark;            /* how many messages may have been sent */
+    int32_t tx_left;             /* messages until then; see endpoint_n_tx() */
+    uint32_t tx_start;           /* endpoint_n_tx() when it was bound */
+    bool sendable;               /* bound, not closing */
+    bool tx_limited;             /* tx_mark is the peer's word */
+    bool waiting;                /* on link->wait_head */
     bool wait_credit;
     bool later; /* waits only to have what it kept delivered again */
 
@@ -176,9 +178,14 @@ static inline bool endpoint_is_receptive(const struct rpr_endpoint *e)
     return e->dest != RPMSG_ADDR_ANY && !e->n_kept;
 }
 
+static inline uint32_t endpoint_generation(const struct rpr_endpoint *e)
+{
+    return atomic_load_explicit(&e->generation, memory_order_relaxed);
+}
+
 static inline rpr_ept_t endpoint_handle(struct rpr_endpoint *e)
 {
-    return (rpr_ept_t){e, e->generation};
+    return (rpr_ept_t){e, endpoint_generation(e)};
 }
 
 struct rpr_endpoint *endpoint_get(rpr_ept_t ept); /* NULL: stale */
@@ -284,8 +291,8 @@ void ns_drop_announcements(struct rpr_device *device);
 #define CREDIT_WINDOW 256u /* of an endpoint that keeps nothing: its receiver is always ready */
 
 void credit_reset(struct rpr_endpoint *e); /* nothing was sent nor received */
-void credit_start(struct rpr_endpoint *e, const struct rpr_link *link); /* at bind */
-void credit_stop(struct rpr_endpoint *e);                               /* at unbind */
+void credit_start(struct rpr_endpoint *e, struct rpr_link *link); /* at bind */
+void credit_stop(struct rpr_endpoint *e);                         /* at unbind */
 bool credit_extend(struct rpr_endpoint *e); /* tx_left is 0: may it go on? Under the lock */
 void credit_due(struct rpr_endpoint *e);    /* rx_left is 0 */
 void credit_dealt(struct rpr_endpoint *e, uint32_t bind); /* with a kept message of that binding */

@@ -64,14 +64,16 @@ static void make_room(struct rpr_endpoint *e)
         e->shared->used += more;
 }
 
-void credit_start(struct rpr_endpoint *e, const struct rpr_link *link)
+void credit_start(struct rpr_endpoint *e, struct rpr_link *link)
 {
     bool credit = link->credit && !(e->flags & RPR_EPT_CONTROL);
 
     e->n_binds++;
+    link_lock(link);
     e->tx_start = (uint32_t)endpoint_n_tx(e);
     set_tx_left(e, credit ? CREDIT_FIRST : UNLIMITED);
     e->tx_limited = credit;
+    link_unlock(link);
     e->rx_start = (uint32_t)endpoint_n_rx(e);
     set_rx_left(e, UNLIMITED);
     e->n_old = e->n_slots;

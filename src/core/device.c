@@ -311,10 +311,14 @@ void rpr_device_info(const struct rpr_device *d, struct rpr_device_info *info)
     info->n_announcements = d->n_announcements;
     info->announcements_refused = d->announcements_refused;
     info->counters = d->counters; /* of endpoints that are no more, and those that are: */
+    if (d->link)
+        link_lock(d->link);
     for (e = d->first; e; e = e->next) {
         info->counters.tx += endpoint_n_tx(e);
         info->counters.rx += endpoint_n_rx(e) - e->n_dropped;
     }
+    if (d->link)
+        link_unlock(d->link);
 }
 
 const char *rpr_device_name(const struct rpr_device *device)
@@ -350,17 +354,27 @@ uint32_t rpr_device_tx_len(const struct rpr_device *device)
 bool rpr_device_queue(struct rpr_device *device, unsigned index, struct rpr_queue_info *info)
 {
     struct rpr_link *link = device->link;
+    bool there;
 
     CHECK_OWNER(device->node);
-    return device->kind == RPR_DEVICE_LINK && link && link->incarnation && link->ops->queue_info &&
-           link->ops->queue_info(link, index, info);
+    if (device->kind != RPR_DEVICE_LINK || !link || !link->incarnation)
+        return false;
+    link_lock(link);
+    there = link->ops->queue_info(link, index, info);
+    link_unlock(link);
+    return there;
 }
 
 bool rpr_device_buffer(struct rpr_device *device, unsigned *cursor, struct rpr_buffer_info *info)
 {
     struct rpr_link *link = device->link;
+    bool there;
 
     CHECK_OWNER(device->node);
-    return device->kind == RPR_DEVICE_LINK && link && link->incarnation && link->ops->buffer_info &&
-           link->ops->buffer_info(link, cursor, info);
+    if (device->kind != RPR_DEVICE_LINK || !link || !link->incarnation)
+        return false;
+    link_lock(link);
+    there = link->ops->buffer_info(link, cursor, info);
+    link_unlock(link);
+    return there;
 }

@@ -102,32 +102,31 @@ struct rpr_endpoint *endpoint_by_name(struct rpr_device *device, const char *nam
 /* The handles of now are stale. 0 is left out: see quick_generation. */
 static void next_generation(struct rpr_endpoint *e)
 {
-    if (++e->generation == 0)
-        e->generation = 1;
+    uint32_t next = endpoint_generation(e) + 1;
+
+    atomic_store_explicit(&e->generation, next ? next : 1, memory_order_relaxed);
 }
 
 static struct rpr_endpoint *object_new(struct rpr_node *node)
 {
     struct rpr_endpoint *e = node->free_endpoints;
     struct rpr_endpoint *next_all;
-    uint32_t generation;
 
     if (!e) {
         e = node_alloc(node, sizeof *e);
         if (!e)
             return NULL;
-        e->generation = 1;
+        atomic_store_explicit(&e->generation, 1, memory_order_relaxed);
         e->next_all = node->all_endpoints;
         node->all_endpoints = e;
         return e;
     }
     node->free_endpoints = e->next_free;
-    generation = e->generation;
     next_all = e->next_all;
-    memset(e, 0, offsetof(struct rpr_endpoint, generation));
+    /* What stale handles may lead other threads to stays as object_put() left it. */
+    memset(e, 0, offsetof(struct rpr_endpoint, link));
     memset((char *)e + offsetof(struct rpr_endpoint, tx_len), 0,
            sizeof *e - offsetof(struct rpr_endpoint, tx_len));
-    e->generation = generation;
     e->next_all = next_all;
     return e;
 }
@@ -143,7 +142,7 @@ static void object_put(struct rpr_endpoint *e)
 
 struct rpr_endpoint *endpoint_get(rpr_ept_t ept)
 {
-    if (!ept.endpoint || ept.endpoint->generation != ept.generation)
+    if (!ept.endpoint || endpoint_generation(ept.endpoint) != ept.generation)
         return NULL;
     CHECK_OWNER(ept.endpoint->device->node);
     return ept.endpoint;
@@ -233,6 +232,7 @@ void endpoint_set_send(struct rpr_endpoint *e, struct rpr_link *link, uint32_t d
 {
     struct rpr_link *old = atomic_load_explicit(&e->link, memory_order_relaxed);
     struct rpr_link *locked = old ? old : link;
+    struct rpr_link *quick = link;
 
     if (locked)
         link_lock(locked);
@@ -244,8 +244,11 @@ void endpoint_set_send(struct rpr_endpoint *e, struct rpr_link *link, uint32_t d
     e->receptive = endpoint_is_receptive(e);
     e->sendable = sendable;
     e->tx_len = e->device->tx_len;
-    e->quick = sendable && link && !link->lock && !(e->flags & RPR_EPT_CONTROL) ? link : NULL;
-    e->quick_generation = e->quick ? e->generation : 0;
+    if (!sendable || !link || link->lock || (e->flags & RPR_EPT_CONTROL))
+        quick = NULL;
+    atomic_store_explicit(&e->quick, quick, memory_order_relaxed);
+    atomic_store_explicit(&e->quick_generation, quick ? endpoint_generation(e) : 0,
+                          memory_order_relaxed);
     atomic_store_explicit(&e->link, link, memory_order_release);
     if (locked)
         link_unlock(locked);
@@ -398,11 +401,13 @@ void endpoint_device_down(struct rpr_endpoint *e)
     rpr_timer_stop(node, &e->again);
     ns_forget(e);
     address_free(addresses_of(e), e->addr);
-    e->addr = RPMSG_ADDR_ANY;
+    link_lock(link);
+    e->addr = RPMSG_ADDR_ANY; /* senders put it into their messages: none after this */
+    e->sendable = false;
+    link_unlock(link);
     e->announced = false;
     endpoint_unbind(e, RPR_UNBOUND_LOST);
-    if (link)
-        link_go_on(link, e);
+    link_go_on(link, e);
     endpoint_set_send(e, NULL, RPMSG_ADDR_ANY, false);
 }
 
@@ -644,9 +649,11 @@ int rpr_ept_unbind(rpr_ept_t ept, bool announce)
 int rpr_ept_info(rpr_ept_t ept, struct rpr_ept_info *info)
 {
     struct rpr_endpoint *e = endpoint_get(ept);
+    struct rpr_link *link;
 
     if (!e)
         return -RPR_ESTALE;
+    link = atomic_load_explicit(&e->link, memory_order_relaxed);
     info->name = e->name;
     info->device = e->device;
     info->addr = e->addr;
@@ -654,7 +661,11 @@ int rpr_ept_info(rpr_ept_t ept, struct rpr_ept_info *info)
     info->state = (enum rpr_ept_state)e->state;
     info->n_held = e->n_held;
     info->n_kept = e->n_kept;
+    if (link)
+        link_lock(link);
     info->tx = endpoint_n_tx(e);
+    if (link)
+        link_unlock(link);
     info->rx = endpoint_n_rx(e) - e->n_dropped;
     info->dropped = e->n_dropped;
     return 0;

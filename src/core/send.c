@@ -16,7 +16,7 @@ static inline int claim(struct rpr_link *link, struct rpr_endpoint *e, uint32_t 
 {
     bool control = e->flags & RPR_EPT_CONTROL;
 
-    if (RPR_UNLIKELY(e->generation != generation))
+    if (RPR_UNLIKELY(endpoint_generation(e) != generation))
         return -RPR_ESTALE;
     if (RPR_UNLIKELY(!e->sendable))
         return -RPR_ENOTCONN;
@@ -92,7 +92,7 @@ static int not_on_link(rpr_ept_t ept, bool missed)
 {
     if (missed)
         return -RPR_EAGAIN;
-    return ept.endpoint->generation == ept.generation ? -RPR_ENOTCONN : -RPR_ESTALE;
+    return endpoint_generation(ept.endpoint) == ept.generation ? -RPR_ENOTCONN : -RPR_ESTALE;
 }
 
 static int reserve(rpr_ept_t ept, struct rpr_buf *buf, size_t len)
@@ -152,7 +152,7 @@ static void unused(struct rpr_link *link, rpr_ept_t ept, const struct rpr_buf *b
     struct rpr_endpoint *e = ept.endpoint;
 
     link->ops->cancel(link, buf->id);
-    if (e->generation == ept.generation && e->dest == buf->dest) {
+    if (endpoint_generation(e) == ept.generation && e->dest == buf->dest) {
         e->tx_left++;
         if (e->wait_credit && e->sendable) {
             e->wait_credit = false;
@@ -173,11 +173,12 @@ int rpr_commit(rpr_ept_t ept, struct rpr_buf *buf, size_t len, unsigned flags)
     link_lock(link);
     if (!still_there(link, buf)) {
         link_unlock(link);
-        return e->generation == ept.generation ? -RPR_ENOTCONN : -RPR_ESTALE;
+        return endpoint_generation(e) == ept.generation ? -RPR_ENOTCONN : -RPR_ESTALE;
     }
-    if (e->generation != ept.generation)
+    if (endpoint_generation(e) != ept.generation)
         error = -RPR_ESTALE;
-    else if (!e->sendable || e->dest != buf->dest)
+    else if (atomic_load_explicit(&e->link, memory_order_relaxed) != link || !e->sendable ||
+             e->dest != buf->dest)
         error = -RPR_ENOTCONN;
     else if (len > buf->size)
         error = -RPR_EMSGSIZE;
@@ -235,9 +236,11 @@ int rpr_send(rpr_ept_t ept, const void *data, size_t len, unsigned flags)
 
     if (RPR_UNLIKELY(!e))
         return -RPR_ESTALE;
-    link = e->quick;
-    if (RPR_UNLIKELY(e->quick_generation != ept.generation) || RPR_UNLIKELY(len > e->tx_len) ||
-        RPR_UNLIKELY(!credit_left(e)) || RPR_UNLIKELY(link->control_head != NULL))
+    link = atomic_load_explicit(&e->quick, memory_order_relaxed);
+    if (RPR_UNLIKELY(atomic_load_explicit(&e->quick_generation, memory_order_relaxed) !=
+                     ept.generation) ||
+        RPR_UNLIKELY(len > e->tx_len) || RPR_UNLIKELY(!credit_left(e)) ||
+        RPR_UNLIKELY(link->control_head != NULL))
         return send_slowly(ept, data, len, flags);
     e->tx_left--;
     header = (uint64_t)e->dest << 32 | e->addr;
@@ -271,8 +274,10 @@ int rpr_send_to(rpr_ept_t ept, uint32_t dest, const void *data, size_t len, unsi
     link = enter(e, &missed);
     if (!link)
         return not_on_link(ept, missed);
-    if (e->generation != ept.generation)
+    if (endpoint_generation(e) != ept.generation)
         error = -RPR_ESTALE;
+    else if (e->addr == RPMSG_ADDR_ANY)
+        error = -RPR_ENOTCONN;
     else if (len > e->tx_len)
         error = -RPR_EMSGSIZE;
     else if (link->ops->reserve(link, &slot, false))
@@ -283,7 +288,8 @@ int rpr_send_to(rpr_ept_t ept, uint32_t dest, const void *data, size_t len, unsi
         link->ops->cancel(link, slot.id);
         error = -RPR_EMSGSIZE;
     } else if (!error) {
-        e->device->counters.tx++;
+        e->tx_mark++; /* counted, and not against credit */
+        e->tx_start++;
         header_put(slot.msg, e->addr, dest, (uint16_t)len);
         memcpy(slot.msg + RPR_HEADER_BYTES, data, len);
         link->ops->commit(link, slot.id, RPR_HEADER_BYTES + (uint32_t)len);
@@ -297,7 +303,7 @@ void rpr_flush(struct rpr_device *device)
 {
     struct rpr_link *link = device->link;
 
-    if (!link || !link->incarnation)
+    if (!link)
         return;
     link_lock(link);
     if (link->incarnation)
