@@ -29,7 +29,7 @@ static void set_tx_left(struct rpr_endpoint *e, uint32_t left)
 {
     uint64_t n_tx = endpoint_n_tx(e);
 
-    e->tx_left = (int32_t)left;
+    e->tx_left = left <= INT32_MAX ? (int32_t)left : 0; /* else the limit is behind us */
     e->tx_mark = n_tx + (uint64_t)(int64_t)e->tx_left;
 }
 
