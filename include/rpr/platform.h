@@ -17,10 +17,21 @@
 #ifdef RPR_PORT_HEADER
 #include RPR_PORT_HEADER
 #else
+/* ThreadSanitizer does not see fences: it is told of the order that these two make. */
+#if defined(__SANITIZE_THREAD__)
+void __tsan_acquire(void *addr);
+void __tsan_release(void *addr);
+extern char rpr_barrier_word; /* of all rings together */
+#define RPR_TSAN(what) __tsan_##what(&rpr_barrier_word)
+#else
+#define RPR_TSAN(what) ((void)0)
+#endif
+
 /* Between the last write of a message or ring entry and the write of the index that publishes it.
  * Pairs with rpr_barrier_seen() of the peer. */
 static inline void rpr_barrier_publish(void)
 {
+    RPR_TSAN(release);
     atomic_thread_fence(memory_order_release);
 }
 
@@ -28,6 +39,7 @@ static inline void rpr_barrier_publish(void)
 static inline void rpr_barrier_seen(void)
 {
     atomic_thread_fence(memory_order_acquire);
+    RPR_TSAN(acquire);
 }
 
 /* Between publishing an index and reading the peer's "do not ring" flag, and between clearing our

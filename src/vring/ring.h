@@ -69,22 +69,22 @@ struct ring {
  * layouts give (H-10). */
 static inline uint16_t ring_read16(const uint8_t *at)
 {
-    return BYTES_LE16(*(const volatile uint16_t *)(const volatile void *)at);
+    return BYTES_LE16(__atomic_load_n((const bytes_word16 *)(const void *)at, __ATOMIC_RELAXED));
 }
 
 static inline uint32_t ring_read32(const uint8_t *at)
 {
-    return BYTES_LE32(*(const volatile uint32_t *)(const volatile void *)at);
+    return BYTES_LE32(__atomic_load_n((const bytes_word32 *)(const void *)at, __ATOMIC_RELAXED));
 }
 
 static inline void ring_write16(uint8_t *at, uint16_t value)
 {
-    *(volatile uint16_t *)(volatile void *)at = BYTES_LE16(value);
+    __atomic_store_n((bytes_word16 *)(void *)at, BYTES_LE16(value), __ATOMIC_RELAXED);
 }
 
 static inline void ring_write32(uint8_t *at, uint32_t value)
 {
-    *(volatile uint32_t *)(volatile void *)at = BYTES_LE32(value);
+    __atomic_store_n((bytes_word32 *)(void *)at, BYTES_LE32(value), __ATOMIC_RELAXED);
 }
 
 /* How many buffers the peer has. */

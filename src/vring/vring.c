@@ -8,6 +8,10 @@
 
 #include "vring/ring.h"
 
+#if defined(__SANITIZE_THREAD__)
+char rpr_barrier_word;
+#endif
+
 /* One connection. Its arrays are private memory; the region it refers to is the platform's, which
  * hears by `detached` that nothing of it is used any more. */
 struct session {
