@@ -145,10 +145,8 @@ static void on_ended(struct route *route, unsigned gone, bool lost)
 {
     struct rpr_client_route *c = route->owner;
 
-    if (gone == REMOTE && c->serves) {
+    if (gone == REMOTE && c->serves && route->side[REMOTE].wish == RPR_ADDR_ANY)
         route->side[REMOTE].device = NULL;
-        route->side[REMOTE].wish = RPR_ADDR_ANY;
-    }
     if (c->closing)
         finish(c);
     else if (gone == REMOTE && c->ended)
@@ -314,7 +312,5 @@ void rpr_client_route_close(struct rpr_client_route *route)
         return;
     route->closing = true;
     rpr_timer_stop(route->node, &route->offer_timer);
-    if (route->route->ending && route->route->gone == CLIENT)
-        return; /* what it had sent is on its way: `ended` follows */
     route_withdraw(route->route, CLIENT);
 }

@@ -118,16 +118,10 @@ static void answer_create(struct control *c)
 
 /* ---- what the hub says ----------------------------------------------------------------------------- */
 
-/* A NuttX hub can send garbage (H-22): what is not a size means "as much as the link takes". */
-static uint32_t sane(uint32_t size)
-{
-    return size < UINT32_C(0x80000000) ? size : 0;
-}
-
 static void on_create(struct control *c, const struct router_message *message)
 {
-    c->tx_len = sane(message->tx_len);
-    c->rx_len = sane(message->rx_len);
+    c->tx_len = message->tx_len; /* can be garbage (H-22): clamped to what the link takes */
+    c->rx_len = message->rx_len;
     if (text_differs(message->cpuname, rpr_node_name(rpr_device_node(c->hub))))
         log_line(c, "the hub knows this node by another name");
     c->hello_due = true;

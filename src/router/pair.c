@@ -77,7 +77,9 @@ static bool far_sleeps(struct pair_side *side)
 {
     struct pair_side *far = other(side);
 
-    return far->sleeps || (far->device && rpr_device_state(far->device) == RPR_DEVICE_SUSPENDED);
+    if (!far->device || !device_up(far->device))
+        return side->told_sleeps; /* of one that is being lost nothing more is said but that */
+    return far->sleeps || rpr_device_state(far->device) == RPR_DEVICE_SUSPENDED;
 }
 
 /* What it says about routes counts. */
@@ -110,12 +112,10 @@ static bool tell_next(struct pair_side *side)
 
     if (!side->bound)
         return false;
-    if (side->answer_hello && send_hello(side)) {
-        side->answer_hello = false;
-        return true;
+    if (side->answer_hello) {
+        side->answer_hello = !send_hello(side);
+        return !side->answer_hello;
     }
-    if (side->answer_hello)
-        return false;
     if (side->told && side->told != side->session) {
         if (!send_command(side, ROUTER_DESTROY))
             return false;
@@ -187,10 +187,8 @@ static void end_session(struct pair *pair, unsigned lost)
     tell(&pair->side[!lost]); /* ROUTER_DESTROY goes first */
     tell(&pair->side[lost]);
     while ((route = pair->routes)) {
-        /* The far end forgets its endpoints with the device: its wishes are void too. */
-        route->side[0].wish = route->side[1].wish = RPR_ADDR_ANY;
         route_lost(route, lost);
-        if (pair->routes == route)
+        if (pair->routes == route) /* the far end forgets its wishes with the device */
             drop_route(pair, route, false);
     }
 }

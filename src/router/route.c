@@ -501,10 +501,9 @@ static void finish_ending(struct route *route)
 static void end_side(struct route *route, unsigned i, bool lost)
 {
     if (route->ending) {
-        if (route->gone == i && parked(&route->side[i]) && (!lost || route->keep_lost))
+        if (route->gone == i && parked(&route->side[i]))
             return;
-        /* The other one is gone too, or has heard that the CPU is lost: nobody is left to give
-         * anything to. */
+        /* the other one is gone too: nobody is left to give anything to */
         close_left(&route->side[0], lost);
         close_left(&route->side[1], lost);
         finish_ending(route);

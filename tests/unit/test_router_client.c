@@ -127,6 +127,7 @@ static void listen_joined(struct local *l)
 static void cat_sends_and_closes(void **state)
 {
     struct local l;
+    struct rpr_device_info info;
 
     (void)state;
     cat_joined(&l);
@@ -138,6 +139,8 @@ static void cat_sends_and_closes(void **state)
     assert_int_equal(rpr_ept_close(l.prog.h), 0);
     (void)net_settle(&l.net);
     assert_events(&l.net.w, "prog:closed;far:rx a;far:rx b;far:unbound closed;");
+    rpr_device_info(device_of(l.program, "audio"), &info);
+    assert_int_equal(info.n_announcements, 0); /* it is not looked for */
     rpr_client_route_close(l.route);
     rpr_client_route_close(l.route); /* twice does nothing more */
     assert_int_equal(l.n_closed, 0); /* not inside the call */
@@ -158,6 +161,95 @@ static void listen_hears_all_and_then_the_end(void **state)
     (void)net_settle(&l.net);
     assert_events(&l.net.w, "far:closed;prog:rx a;prog:rx b;ended closed;prog:unbound closed;");
     local_close(&l);
+}
+
+/* What another local program announces on its private link is not a remote's. */
+static void programs_are_no_remotes(void **state)
+{
+    struct local l;
+
+    (void)state;
+    local_init(&l);
+    l.extra = net_node(&l.net, "#2");
+    l.to_extra = net_cable(&l.net, l.audio, l.extra, wide);
+    assert_int_equal(open_route(&l, NULL), 0);
+    program_opens(&l);
+    ept_open(&l.far2, device_of(l.extra, "audio"), "svc");
+    (void)net_settle(&l.net);
+    assert_events(&l.net.w, "");
+    far_opens(&l);
+    assert_non_null(strstr(l.net.w.events, "far:bound"));
+    local_close(&l);
+}
+
+static void on_ended_close(void *ctx, bool lost)
+{
+    struct local *l = ctx;
+
+    on_ended(ctx, lost);
+    rpr_client_route_close(l->route);
+}
+
+/* The route is closed where its end is heard, and the remote announces itself anew in the same
+ * moment: that is for the next one who listens. */
+static void closed_inside_ended(void **state)
+{
+    struct local l;
+    struct peer *remote;
+
+    (void)state;
+    local_init(&l);
+    remote = peer_new(&l.net, l.audio, "remote");
+    peer_up(remote, RPR_DIALECT_NUTTX);
+    assert_int_equal(
+        rpr_client_route_open(l.audio,
+                              &(struct rpr_client_config){.client = device_of(l.audio, "#1"),
+                                                          .service = "svc",
+                                                          .ended = on_ended_close,
+                                                          .closed = on_closed,
+                                                          .ctx = &l},
+                              &l.route),
+        0);
+    program_opens(&l);
+    peer_create(remote, "svc", 1200);
+    (void)net_settle(&l.net);
+    assert_peer_said(remote, "ACK svc;");
+    peer_destroy(remote, "svc", 1200);
+    peer_create(remote, "svc", 1201);
+    net_pass(&l.net, MS(20));
+    assert_int_equal(l.n_closed, 1);
+    (void)peer_said(remote);
+    assert_int_equal(open_route(&l, NULL), 0);
+    (void)net_settle(&l.net);
+    assert_peer_said(remote, "ACK svc;");
+    local_close(&l);
+    peer_free(remote);
+}
+
+/* A remote that announces itself from another address, and never said that the first one is gone. */
+static void remote_from_a_changed_address(void **state)
+{
+    struct local l;
+    struct peer *remote;
+
+    (void)state;
+    local_init(&l);
+    remote = peer_new(&l.net, l.audio, "remote");
+    peer_up(remote, RPR_DIALECT_NUTTX);
+    assert_int_equal(open_route(&l, NULL), 0);
+    program_opens(&l);
+    peer_create(remote, "svc", 1200);
+    (void)net_settle(&l.net);
+    assert_peer_said(remote, "ACK svc;");
+    peer_create(remote, "svc", 1201);
+    net_pass(&l.net, MS(20));
+    assert_non_null(strstr(l.net.w.events, "ended closed;"));
+    assert_non_null(strstr(peer_said(remote), "ACK svc;"));
+    assert_int_equal(ept_send(&l.prog, "x"), 0);
+    (void)net_settle(&l.net);
+    assert_peer_said(remote, "1201:x;");
+    local_close(&l);
+    peer_free(remote);
 }
 
 /* Route and program in any order: what is announced early is kept. */
@@ -593,6 +685,31 @@ static void announced_again_after_a_loss_during_back_off(void **state)
     local_close(&l);
 }
 
+/* A remote that had announced itself is looked for, after its end and the loss of its link. */
+static void looked_for_after_a_loss(void **state)
+{
+    struct local l;
+    struct peer *remote;
+
+    (void)state;
+    local_init(&l);
+    remote = peer_new(&l.net, l.audio, "remote");
+    peer_up(remote, RPR_DIALECT_NUTTX);
+    peer_create(remote, "svc", 1200);
+    assert_int_equal(open_route(&l, "remote"), 0);
+    program_opens(&l);
+    assert_peer_said(remote, "ACK svc;");
+    peer_destroy(remote, "svc", 1200);
+    (void)net_settle(&l.net);
+    peer_down(remote);
+    net_pass(&l.net, MS(100));
+    peer_up(remote, RPR_DIALECT_NUTTX);
+    net_pass(&l.net, MS(100));
+    assert_peer_said(remote, "CREATE svc;");
+    local_close(&l);
+    peer_free(remote);
+}
+
 /* A remote whose link is removed for good. */
 static void remote_is_removed(void **state)
 {
@@ -713,6 +830,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cat_sends_and_closes),
         cmocka_unit_test(listen_hears_all_and_then_the_end),
+        cmocka_unit_test(programs_are_no_remotes),
+        cmocka_unit_test(closed_inside_ended),
+        cmocka_unit_test(remote_from_a_changed_address),
         cmocka_unit_test(program_was_there_first),
         cmocka_unit_test(closed_from_here),
         cmocka_unit_test(open_is_checked),
@@ -728,6 +848,7 @@ int main(void)
         cmocka_unit_test(killed_with_its_ring_full),
         cmocka_unit_test(announced_again_after_a_loss),
         cmocka_unit_test(announced_again_after_a_loss_during_back_off),
+        cmocka_unit_test(looked_for_after_a_loss),
         cmocka_unit_test(remote_is_removed),
         cmocka_unit_test(routed_remote_is_lost),
         cmocka_unit_test(too_long_for_a_routed_remote),

@@ -97,6 +97,45 @@ static void own_settings_replace_those_of_every_pair(void **state)
     star_close(&s);
 }
 
+/* "Every pair" forgets the names of links that are gone. */
+static void every_pair_forgets(void **state)
+{
+    struct star s;
+    unsigned n_live = 0;
+
+    (void)state;
+    memset(&s, 0, sizeof s);
+    net_init(&s.net);
+    s.ap = net_node(&s.net, "ap");
+    assert_int_equal(rpr_hub_open(s.ap, &s.hub), 0);
+    assert_int_equal(rpr_hub_pair_add(s.hub, &(struct rpr_pair_config){0}), 0);
+    s.edge[0] = peer_new(&s.net, s.ap, "audio");
+    peer_up(AUDIO, RPR_DIALECT_NUTTX);
+    for (unsigned i = 0; i < 5; i++) {
+        char name[8];
+
+        snprintf(name, sizeof name, "x%u", i);
+        s.edge[1] = peer_new(&s.net, s.ap, name);
+        peer_up(DROID, RPR_DIALECT_NUTTX);
+        star_settle(&s);
+        assert_int_equal(peer_said(AUDIO)[0], 'C');
+        rpr_link_unregister(&DROID->wire->link);
+        star_settle(&s);
+        (void)peer_said(AUDIO);
+        peer_free(DROID);
+        if (i == 1)
+            n_live = s.net.w.n_live;
+    }
+    assert_int_equal(s.net.w.n_live, n_live);
+    assert_true(rpr_hub_stop(s.hub)); /* and begins nothing at its end */
+    s.edge[1] = peer_new(&s.net, s.ap, "last");
+    peer_up(DROID, RPR_DIALECT_NUTTX);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "");
+    assert_peer_said(DROID, "");
+    star_close(&s);
+}
+
 /* Links that come later, go for good, and come again, before the hub and after it. */
 static void links_come_and_go(void **state)
 {
@@ -235,6 +274,10 @@ static void parked_goes_before_destroy(void **state)
     star_settle(&s);
     assert_int_equal(routes_of(s.ap, "svc", "audio").parked, 3);
     assert_peer_said(DROID, "");
+    peer_send(DROID, 1, "r:audio:svc", "to nobody");
+    star_settle(&s);
+    assert_peer_said(AUDIO, "");
+    assert_int_equal(routes_of(s.ap, "svc", "droid").dropped, 1);
     droid_takes(&s, 2);
     assert_peer_said(DROID, "1200:m0;");
     star_pass_ms(&s, 6); /* peer_said() has given one back */
@@ -525,6 +568,15 @@ static void last_power_state_wins(void **state)
             assert_int_equal(rpr_device_state(to[!i]),
                              (last >> i) & 1 ? RPR_DEVICE_UP : RPR_DEVICE_SUSPENDED);
     }
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(rpr_device_power(to[i], false), 0);
+    net_pass(&f.net, MS(5));
+    rpr_cable_cut(f.cable[1]); /* who comes anew is awake until he says otherwise */
+    net_pass(&f.net, MS(5));
+    rpr_cable_mend(f.cable[1]);
+    net_pass(&f.net, MS(50));
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(rpr_device_state(to[i]), RPR_DEVICE_UP);
     fan_close(&f);
 }
 
@@ -774,6 +826,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pairs_are_checked),
         cmocka_unit_test(own_settings_replace_those_of_every_pair),
+        cmocka_unit_test(every_pair_forgets),
         cmocka_unit_test(links_come_and_go),
         cmocka_unit_test(stop_tells_all),
         cmocka_unit_test(close_without_stop),

@@ -166,6 +166,7 @@ static void both_announce(void **state)
     peer_create(DROID, "r:audio:svc", 1200); /* duplicates */
     peer_create(AUDIO, "r:droid:svc", 1100);
     peer_ack(AUDIO, "r:droid:svc", 1100);
+    peer_ack(AUDIO, "r:droid:svc", 1199); /* and one from nowhere */
     star_settle(&s);
     assert_peer_said(DROID, "");
     assert_peer_said(AUDIO, "");
@@ -582,9 +583,39 @@ static void no_address_is_left_for_the_other_half(void **state)
     peer_said(DROID);
     assert_int_equal(count(DROID->text, "ACK"), 0);
     assert_int_equal(count(AUDIO->text, "ACK"), 0);
+    peer_ack(DROID, "r:audio:more", 1201); /* a second one there has answered the hub's CREATE: */
+    peer_destroy(DROID, "r:audio:more", 1200); /* it is not the one that goes */
     peer_destroy(DROID, "r:audio:s5", 2005);
     star_pass_ms(&s, 6000);
     assert_int_equal(routes_of(s.ap, "more", NULL).n_joined, 2);
+    assert_int_equal(count(peer_said(AUDIO), "ACK r:droid:more;"), 1);
+    assert_int_equal(count(peer_said(DROID), "DESTROY"), 0);
+    star_close(&s);
+}
+
+/* The same where the half that could be had is the new one: it is not kept. */
+static void half_that_is_of_no_use_is_not_kept(void **state)
+{
+    struct star s;
+    struct rpr_device_info info;
+    char name[32];
+
+    (void)state;
+    star_nuttx(&s);
+    for (unsigned i = 0; i < 96; i++) {
+        snprintf(name, sizeof name, "r:droid:s%u", i);
+        peer_create(AUDIO, name, 2000 + i);
+    }
+    star_settle(&s);
+    assert_int_equal(count(peer_said(DROID), "CREATE r:audio:s"), 96);
+    peer_create(AUDIO, "r:droid:more", 1100);
+    star_settle(&s);
+    peer_create(DROID, "r:audio:more", 1200);
+    star_settle(&s);
+    rpr_device_info(device_of(s.ap, "audio"), &info);
+    assert_int_equal(info.n_endpoints, 1);
+    peer_destroy(AUDIO, "r:droid:s5", 2005);
+    star_pass_ms(&s, 6000);
     assert_int_equal(count(peer_said(AUDIO), "ACK r:droid:more;"), 1);
     assert_int_equal(count(peer_said(DROID), "ACK r:audio:more;"), 1);
     star_close(&s);
@@ -683,6 +714,7 @@ int main(void)
         cmocka_unit_test(control_endpoint_is_closed),
         cmocka_unit_test(addresses_of_a_nuttx_peer),
         cmocka_unit_test(no_address_is_left_for_the_other_half),
+        cmocka_unit_test(half_that_is_of_no_use_is_not_kept),
         cmocka_unit_test(waiting_routes_are_bounded),
         cmocka_unit_test(services_that_are_allowed),
     };

@@ -160,7 +160,7 @@ static void quota_comes_back_with_the_route(void **state)
         assert_int_equal(routes_of(s.ap, "svc", "audio").parked, 12);
         peer_destroy(DROID, "r:audio:svc", 1200 + i);
         star_settle(&s);
-        assert_int_equal(routes_of(s.ap, "svc", "audio").parked, 0);
+        assert_sum(&s, "svc", 50 * (i + 1), 0, 50 * (i + 1)); /* what was parked is lost with it */
         peer_create(DROID, "r:audio:svc", 1201 + i);
         star_settle(&s);
         (void)peer_said(AUDIO);
@@ -211,6 +211,27 @@ static void block_is_bounded(void **state)
     DROID->wire->n_free = 0;
     send_numbers(&s, "r:droid:svc", 0, 5);
     assert_int_equal(unread(AUDIO), 1);
+    star_close(&s);
+}
+
+/* A receiver that takes one now and then does not stretch it. */
+static void block_is_bounded_for_slow_receivers(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_stopped(&s,
+                 (struct rpr_pair_config){.policy = RPR_POLICY_BLOCK, .quota = 4, .block_ms = 50});
+    DROID->wire->free[DROID->wire->n_free++] = 0; /* the last one: of no use for data */
+    send_numbers(&s, "r:droid:svc", 0, 30);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(unread(AUDIO) > 0);
+        DROID->wire->free[DROID->wire->n_free++] = 1 + i;
+        star_pass_ms(&s, 12);
+    }
+    star_pass_ms(&s, 2);
+    assert_int_equal(unread(AUDIO), 0);
+    assert_sum(&s, "svc", 30, 4, 22);
     star_close(&s);
 }
 
@@ -431,6 +452,7 @@ int main(void)
         cmocka_unit_test(quota_of_the_pair),
         cmocka_unit_test(quota_comes_back_with_the_route),
         cmocka_unit_test(block_is_bounded),
+        cmocka_unit_test(block_is_bounded_for_slow_receivers),
         cmocka_unit_test(what_blocks_may_go),
         cmocka_unit_test(others_do_not_notice),
         cmocka_unit_test(credit_of_many_routes_is_lossless),

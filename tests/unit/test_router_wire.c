@@ -151,6 +151,9 @@ static void hub_tells_of_sleep_and_loss(void **state)
     rpr_link_power(&s.edge[1]->wire->link, true);
     star_settle(&s);
     assert_bytes(s.edge[0], from, 1040, vector_r7, sizeof vector_r7);
+    rpr_link_power(&s.edge[1]->wire->link, false);
+    star_settle(&s);
+    assert_peer_said(s.edge[0], "1040:SUSPEND;");
     peer_down(s.edge[1]);
     star_settle(&s);
     assert_bytes(s.edge[0], from, 1040, vector_r5, sizeof vector_r5);
@@ -190,6 +193,25 @@ static void hub_says_hello_only_to_who_said_it(void **state)
     peer_create(s.edge[0], "r:droid:svc", 1060);
     star_settle(&s);
     assert_peer_said(s.edge[1], "CREATE r:audio:svc;");
+    star_close(&s);
+}
+
+/* One of ours hears HELLO before anything of routes: it knows then what is agreed. */
+static void hub_says_hello_before_routes(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_nuttx(&s);
+    s.edge[0]->wire->n_free = 0;
+    peer_hello(s.edge[0], 1040, star_control[0]);
+    star_settle(&s);
+    peer_create(s.edge[1], "r:audio:svc", 1200);
+    star_settle(&s);
+    for (unsigned i = 0; i < 4; i++)
+        s.edge[0]->wire->free[s.edge[0]->wire->n_free++] = i;
+    star_pass_ms(&s, 10);
+    assert_peer_said(s.edge[0], "1040:HELLO;CREATE r:droid:svc;");
     star_close(&s);
 }
 
@@ -612,6 +634,7 @@ int main(void)
         cmocka_unit_test(hub_forwards_the_longest_name),
         cmocka_unit_test(hub_tells_of_sleep_and_loss),
         cmocka_unit_test(hub_says_hello_only_to_who_said_it),
+        cmocka_unit_test(hub_says_hello_before_routes),
         cmocka_unit_test(hub_ignores_what_is_older_than_hello),
         cmocka_unit_test(hub_survives_odd_messages),
         cmocka_unit_test(names_are_matched_whole),
