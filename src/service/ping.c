@@ -251,8 +251,7 @@ static enum rpr_rx_result answer(struct target *t, const struct ping_message *re
     memset((uint8_t *)buf.data + PING_HEADER_BYTES, 0, len - PING_HEADER_BYTES);
     if (msg->len > PING_HEADER_BYTES)
         memcpy((uint8_t *)buf.data + PING_HEADER_BYTES,
-               (const uint8_t *)msg->data + PING_HEADER_BYTES,
-               (msg->len < len ? msg->len : len) - PING_HEADER_BYTES);
+               (const uint8_t *)msg->data + PING_HEADER_BYTES, len - PING_HEADER_BYTES);
     (void)rpr_commit(t->ept, &buf, len, 0);
     return RPR_DONE;
 }

@@ -212,7 +212,7 @@ static void no_answer_into_the_next_life(void **state)
 static void longer_than_the_way_back(void **state)
 {
     struct pinger p;
-    struct wire_message m;
+    struct wire_message m = {0};
 
     (void)state;
     pinger_init(&p);
@@ -227,6 +227,12 @@ static void longer_than_the_way_back(void **state)
     (void)net_settle(&p.net);
     assert_true(wire_get(p.droid->wire, &m, true));
     assert_int_equal(m.len, 31);
+    p.droid->wire->slot_size = RPMSG_HEADER_BYTES + 20; /* or a buffer that is */
+    put(&p, vector_g1, 31);
+    put(&p, vector_g1, 20);
+    (void)net_settle(&p.net);
+    assert_true(wire_get(p.droid->wire, &m, true));
+    assert_int_equal(m.len, 20);
     pinger_close(&p);
 }
 
@@ -443,12 +449,14 @@ static void period_is_from_answer_to_next(void **state)
     take_request(&p, &m);
     net_pass(&p.net, MS(20));
     respond(&p, &m);
+    respond(&p, &m); /* twice */
     net_pass(&p.net, MS(49));
     assert_silence(&p);
     net_pass(&p.net, MS(1));
     take_request(&p, &m);
     respond(&p, &m);
     assert_int_equal(p.n_done, 1); /* not a period after the last one */
+    assert_int_equal(p.result.n_rtt, 2);
     assert_int_equal(p.result.min_ns, 0);
     assert_int_equal(p.result.max_ns, MS(20));
     pinger_close(&p);
