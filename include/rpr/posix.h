@@ -144,7 +144,10 @@ struct rpr_client;
 
 /* Attaches to the daemon at `control` (NULL: as `rpmsg` finds it) for `service` on `device` (NULL:
  * serve whichever remote announces it). Runs a node of its own, inside the calls below; its data
- * flows over its own private link. One thread. 0 or negative with one line in `error`. */
+ * flows over its own private link. One thread. 0 or negative with one line in `error`:
+ * -RPR_ENOTCONN: no daemon answers, or the device is not up; -RPR_ENOENT: no such device, or no
+ * daemon is found; -RPR_EEXIST: another program serves it; -RPR_EINVAL (a name), -RPR_EPERM (not
+ * for this user), -RPR_EBUSY (too many programs), -RPR_EIO, -RPR_ENOMEM, -RPR_ETIMEDOUT. */
 int rpr_client_open(struct rpr_client **client, const char *control, const char *device,
                     const char *service, char error[RPR_ERROR_TEXT]);
 

@@ -91,8 +91,18 @@ struct talk {
     int control;
     int fds[MAX_FDS];
     unsigned n_fds;
+    int refused;       /* the daemon's answer: 0, or what it means to the caller */
     size_t used, line; /* bytes read; of them, the line that was given last */
     char bytes[LINE_BYTES];
+};
+
+/* Codes of docs/CONTROL.md that tell a program what to do; any other is -RPR_EIO. */
+static const struct {
+    const char *code;
+    int error;
+} refusals[] = {
+    {"bad-request", -RPR_EINVAL}, {"busy", -RPR_EBUSY},       {"denied", -RPR_EPERM},
+    {"exists", -RPR_EEXIST},      {"no-device", -RPR_ENOENT}, {"not-up", -RPR_ENOTCONN},
 };
 
 static int complain(char error[RPR_ERROR_TEXT], const char *path, const char *what)
@@ -182,14 +192,27 @@ static const char *send_request(const struct talk *t, const char *device, const 
                : "the daemon closed the connection";
 }
 
+static int meaning_of(const char *code)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+        if (strcmp(refusals[i].code, code) == 0)
+            return refusals[i].error;
+    return -RPR_EIO;
+}
+
 /* NULL: the last line says ok, and one descriptor came. */
-static const char *judge(const struct talk *t, char text[RPR_ERROR_TEXT])
+static const char *judge(struct talk *t, char text[RPR_ERROR_TEXT])
 {
     const char *ok = find_member(t->bytes, "ok", 1);
+    char code[32];
 
     if (ok && strncmp(ok, "true", 4) == 0)
         return t->n_fds == 1 ? NULL : "the answer to attach came without its one descriptor";
-    copy_string(text, RPR_ERROR_TEXT / 2, find_member(t->bytes, "text", 2));
+    copy_string(code, sizeof(code), find_member(t->bytes, "code", 2));
+    copy_string(text, RPR_ERROR_TEXT, find_member(t->bytes, "text", 2));
+    t->refused = meaning_of(code);
     return text[0] ? text : "the daemon refuses to attach";
 }
 
@@ -226,7 +249,10 @@ int attach(struct attached *attached, const char *path, const char *device, cons
         while (talk.n_fds)
             close(talk.fds[--talk.n_fds]);
         close(talk.control);
-        return complain(error, path, wrong);
+        if (!talk.refused)
+            return complain(error, path, wrong);
+        snprintf(error, RPR_ERROR_TEXT, "%s", wrong);
+        return talk.refused;
     }
     attached->control = talk.control;
     attached->fd = talk.fds[0];

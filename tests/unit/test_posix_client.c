@@ -18,6 +18,7 @@ struct daemon {
     struct rpr_unix_listener listener;
     enum answer answer;
     enum deed deed;
+    const char *code; /* of ANSWER_ERROR, as JSON */
     struct side side;
     int control;
     char request[1024];
@@ -62,15 +63,19 @@ static void converse(struct daemon *d, int fds[2])
     n = read(d->control, d->request, sizeof(d->request) - 1);
     d->request[n > 0 ? n : 0] = '\0';
     say(d->control, "{\"id\":1,\"event\":{\"ok\":false}}\n", NULL, 0); /* not the answer */
-    if (d->answer == ANSWER_ERROR)
-        say(d->control,
-            "{\"id\":1,\"ok\":false,\"error\":{\"code\":2,\"text\":\"no device \\\"x\\\"\"}}\n",
-            NULL, 0);
-    else
+    if (d->answer == ANSWER_ERROR) {
+        char line[200];
+
+        snprintf(line, sizeof(line),
+                 "{\"id\":1,\"ok\":false,\"error\":{\"code\":%s,\"text\":%s}}\n", d->code,
+                 "\"no device \\\"x\\\"\"");
+        say(d->control, line, NULL, 0);
+    } else {
         say(d->control, "{\"id\":1,\"ok\":true,\"result\":{}}\n", client,
             d->answer == ANSWER_NO_FD     ? 0
             : d->answer == ANSWER_TWO_FDS ? 2
                                           : 1);
+    }
 }
 
 /* Two peers, one after the other, and the client reads late. */
@@ -146,9 +151,11 @@ static void *run_daemon(void *ctx)
 
 static void start_daemon(enum answer answer, enum deed deed)
 {
+    const char *code = daemon_.code;
     char error[RPR_ERROR_TEXT];
 
     memset(&daemon_, 0, sizeof(daemon_));
+    daemon_.code = code;
     daemon_.answer = answer;
     daemon_.deed = deed;
     daemon_.control = -1;
@@ -178,13 +185,13 @@ static struct rpr_client *attach_client(void)
     return client;
 }
 
-static void refused(enum answer answer, const char *says)
+static void refused(enum answer answer, int with, const char *says)
 {
     char error[RPR_ERROR_TEXT] = "";
     struct rpr_client *client;
 
     start_daemon(answer, DEED_ECHO);
-    assert_true(rpr_client_open(&client, side_path("ap.sock"), "x\"y", "words", error) < 0);
+    assert_int_equal(rpr_client_open(&client, side_path("ap.sock"), "x\"y", "words", error), with);
     if (!strstr(error, says))
         fail_msg("says \"%s\", not \"%s\"", error, says);
     stop_daemon();
@@ -192,16 +199,33 @@ static void refused(enum answer answer, const char *says)
 
 static void refusals(void **state)
 {
+    static const struct {
+        const char *code;
+        int error;
+    } codes[] = {
+        {"\"exists\"", -RPR_EEXIST},
+        {"\"bad-request\"", -RPR_EINVAL},
+        {"\"no-device\"", -RPR_ENOENT},
+        {"\"denied\"", -RPR_EPERM},
+        {"\"busy\"", -RPR_EBUSY},
+        {"\"not-up\"", -RPR_ENOTCONN},
+        {"\"failed\"", -RPR_EIO},
+        {"\"a code that is longer than any there is\"", -RPR_EIO},
+        {"2", -RPR_EIO},
+    };
     char error[RPR_ERROR_TEXT] = "";
     struct rpr_client *client;
 
     (void)state;
-    refused(ANSWER_ERROR, "no device \"x\"");
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        daemon_.code = codes[i].code;
+        refused(ANSWER_ERROR, codes[i].error, "no device \"x\"");
+    }
     assert_string_equal(daemon_.request, "{\"id\":1,\"cmd\":\"attach\",\"args\":{\"service\":"
                                          "\"words\",\"device\":\"x\\u0022y\"}}\n");
-    refused(ANSWER_NO_FD, "without its one descriptor");
-    refused(ANSWER_TWO_FDS, "without its one descriptor");
-    refused(ANSWER_NO_HELLO, "no control socket of rpmsgd");
+    refused(ANSWER_NO_FD, -RPR_ENOTCONN, "without its one descriptor");
+    refused(ANSWER_TWO_FDS, -RPR_ENOTCONN, "without its one descriptor");
+    refused(ANSWER_NO_HELLO, -RPR_ENOTCONN, "no control socket of rpmsgd");
     assert_int_equal(rpr_client_open(&client, side_path("none.sock"), NULL, "words", error),
                      -RPR_ENOTCONN);
     assert_non_null(strstr(error, "No such file"));

@@ -48,10 +48,10 @@ struct rpr_client *stream_open(const struct cli *cli, const char *control, const
     struct rpr_client *client = NULL;
     int result = rpr_client_open(&client, control, device, service, error);
 
+    bool gone = result == -RPR_ENOTCONN || result == -RPR_ENOENT || result == -RPR_ETIMEDOUT;
+
     if (result == 0)
         return client;
-    die(cli,
-        result == -RPR_EEXIST || result == -RPR_EINVAL || result == -RPR_EPERM ? STATUS_FAILED
-                                                                               : STATUS_GONE,
-        "%s", error[0] != '\0' ? error : rpr_strerror(result));
+    die(cli, gone ? STATUS_GONE : STATUS_FAILED, "%s",
+        error[0] != '\0' ? error : rpr_strerror(result));
 }

@@ -25,7 +25,7 @@ void sink_flush(struct sink *sink);
  * within `timeout_ms`, else as rpr_client_recv(). */
 int sink_receive(struct sink *sink, struct rpr_client *client, int timeout_ms);
 
-/* Opens the client or exits: 3 if the device or daemon is not there, 1 if the service is taken. */
+/* Opens the client or exits: 3 if the device or daemon is not there, 1 if the daemon refuses. */
 struct rpr_client *stream_open(const struct cli *cli, const char *control, const char *device,
                                const char *service);
 
