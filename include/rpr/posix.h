@@ -127,8 +127,8 @@ bool rpr_unix_same_user(int fd);
 
 /* Where `rpmsg` and programs find a daemon: `control` if given, else NODE.sock in the two
  * directories if `node` is given, else $RPMSG_CONTROL, else the only live socket in
- * $XDG_RUNTIME_DIR/rpmsg and /run/rpmsg. 0, or -RPR_ENOENT with one line in `error` (the list, if
- * there are several). */
+ * $XDG_RUNTIME_DIR/rpmsg and /run/rpmsg. 0, or with one line in `error`: -RPR_ENOENT (none is
+ * running), -RPR_EINVAL (several are: the list), -RPR_ENAMETOOLONG. */
 int rpr_control_find(char path[108], const char *control, const char *node,
                      char error[RPR_ERROR_TEXT]);
 

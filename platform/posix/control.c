@@ -125,11 +125,12 @@ static int find_only(char path[PATH_BYTES], char dirs[2][PATH_BYTES], char error
             search(&found, dirs[i]);
     if (found.n == 1)
         return 0;
-    if (found.n > 1)
+    if (found.n > 1) {
         snprintf(error, RPR_ERROR_TEXT, "several daemons are running, name one: %s", found.list);
-    else
-        snprintf(error, RPR_ERROR_TEXT, "no daemon is running (no live socket in %.80s%s%s)",
-                 dirs[0], dirs[0][0] ? " or " : "", dirs[1]);
+        return -RPR_EINVAL;
+    }
+    snprintf(error, RPR_ERROR_TEXT, "no daemon is running (no live socket in %.80s%s%s)", dirs[0],
+             dirs[0][0] ? " or " : "", dirs[1]);
     return -RPR_ENOENT;
 }
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command lines: help, wrong uses, exit statuses (INTERFACE 2 and 3)."""
 import os
+import signal
 
-from harness import Case, Daemon, RPMSG, RPMSGD, main
+from harness import Case, Daemon, RPMSG, RPMSGD, eventually, main
 
 COMMANDS = ("ls wait events ping dump cat listen suspend resume down up stats").split()
 LATER = ("test", "top", "capture", "doctor", "sensor")
@@ -82,7 +83,6 @@ class Rpmsg(Case):
         environment.pop("RPMSG_CONTROL", None)
         self.popen([RPMSGD, "--name", "solo"], "rpmsgd", env=environment)
         path = self.dir / "rpmsg" / "solo.sock"
-        from harness import eventually
         eventually(path.exists, "the control socket at its default path")
         self.assertEqual(0, self.rpmsg("ls", env=environment).returncode)
 
@@ -94,6 +94,44 @@ class Rpmsg(Case):
             result = node.rpmsg(*args)
             self.assertEqual(3, result.returncode, f"{args}: {result.stderr}")
             self.assertEqual(1, result.stderr.count("\n"), result.stderr)
+
+    def test_wait_waits_for_the_daemon(self):
+        """For one that is not there yet, named in any way, and one that did not clean up."""
+        (self.dir / "rpmsg").mkdir()
+        path = self.dir / "rpmsg" / "late.sock"
+        environment = {**os.environ, "XDG_RUNTIME_DIR": str(self.dir)}
+        environment.pop("RPMSG_CONTROL", None)
+        for how in (("-s", path), ("-n", "late"), ()):
+            if not how and os.path.isdir("/run/rpmsg") and os.listdir("/run/rpmsg"):
+                continue  # daemons of somebody else run
+            result = self.rpmsg(*how, "wait", "ap", "-t", "0.05", env=environment)
+            self.assertEqual(3, result.returncode, result.stderr)
+            self.assertEqual(1, result.stderr.count("\n"), result.stderr)
+            waiting = self.popen([RPMSG, *how, "wait", "ap"], "wait", env=environment)
+            eventually(lambda: "waiting for it" in waiting.log.read_text(), "it to look")
+            late = Daemon(self, "late", "--link", f"ap={self.url('l', True)}", control=path)
+            peer = Daemon(self, "ap", "--link", f"late={self.url('l')}")
+            self.assertEqual(0, waiting.wait())
+            peer.stop()
+            late.kill()  # leaves its socket for the next round
+
+    def test_wait_counts_the_time_until_the_daemon_came(self):
+        path = self.dir / "late.sock"
+        waiting = self.popen([RPMSG, "-s", path, "wait", "ap", "-t", "1"], "wait")
+        Daemon(self, "late", control=path)
+        self.assertEqual(3, waiting.wait())
+        self.assertIn("'ap' did not appear", waiting.log.read_text())
+
+    def test_a_daemon_that_does_not_answer_is_3(self):
+        node = Daemon(self, "one")
+        with node.connect():
+            node.signal(signal.SIGSTOP)
+            started = [node.rpmsg_start(*args) for args in (("ls",), ("up", "x"), ("ping", "x"),
+                                                            ("events",), ("wait", "x", "-t", "0.1"),
+                                                            ("cat", "x", "y"))]
+            for process in started:
+                self.assertEqual(3, process.wait(), process.args)
+                self.assertIn("the daemon does not answer", process.log.read_text())
 
     def test_full_stdout_is_1(self):
         node = Daemon(self, "one")

@@ -4,7 +4,7 @@ import json
 import re
 import signal
 
-from harness import Case, RPMSG, main
+from harness import Case, RPMSG, eventually, main
 
 LINES = re.compile(r"""ping times: (?P<times>\d+)
 buffer_len: (?P<buffer>\d+), send_len: (?P<length>\d+)
@@ -96,7 +96,6 @@ class Ping(Case):
         process = self.popen([RPMSG, "-s", a.control_path, "ping", "b", "-c", 1000000, "-i", "0.001"],
                              "ping", stdout=-1, text=True)
         before = b.device("a")["counters"]["rx"]
-        from harness import eventually
         eventually(lambda: b.device("a")["counters"]["rx"] > before + 5, "some pings")
         process.send_signal(signal.SIGINT)
         text = process.stdout.read()
@@ -106,11 +105,23 @@ class Ping(Case):
         self.assertGreater(int(match["times"]), 4)
         self.assertLess(int(match["times"]), 1000000)
 
+    def test_a_second_interrupt_ends_it_when_the_daemon_does_not(self):
+        a, b = self.pair()
+        process = a.rpmsg_start("ping", "b", "-c", 1000000, "-i", "0.001")
+        before = b.device("a")["counters"]["rx"]
+        eventually(lambda: b.device("a")["counters"]["rx"] > before + 5, "some pings")
+        a.signal(signal.SIGSTOP)
+
+        def interrupted():
+            process.send_signal(signal.SIGINT)
+            return process.poll() is not None
+        eventually(interrupted, "it to end")
+        self.assertEqual(-signal.SIGINT, process.returncode)
+
     def test_client_gone_ends_its_ping(self):
         a, b = self.pair()
         with a.connect() as control:
             control.send("ping", device="b", times=100000000, period_ms=1)
-            from harness import eventually
             before = b.device("a")["counters"]["rx"]
             eventually(lambda: b.device("a")["counters"]["rx"] > before + 2, "some pings")
         self.assertEqual(0, a.rpmsg("ping", "b", "-c", 5).returncode)

@@ -51,15 +51,26 @@ char *control_path(const struct cli *cli);
 
 struct connection;
 
-/* Exit 3 if nobody listens. */
+/* Exit 3 if nobody listens, or does not answer. */
 struct connection *connect_daemon(const struct cli *cli);
+
+#define NO_TIMEOUT UINT32_MAX
+
+/* The same, but waits for a daemon that is not there yet. *timeout_ms (NO_TIMEOUT: for ever) is
+ * less by what that took. */
+struct connection *await_daemon(const struct cli *cli, uint32_t *timeout_ms);
+
+/* Lines that follow may take `ms` (NO_TIMEOUT: any time) longer than the few seconds after which a
+ * daemon that says nothing is given up, with exit 3. */
+void have_patience(struct connection *connection, uint32_t ms);
+
 void disconnect(struct connection *connection);
 
 /* Sends a command; `args` is taken over. Returns its id. */
 json_int_t send_command(struct connection *connection, const char *command, json_t *args);
 
 /* The next line that belongs to a command. NULL: *interrupted was set by a signal handler.
- * Exit 3 if the daemon goes. */
+ * Exit 3 if the daemon goes, or says nothing. */
 json_t *next_line(struct connection *connection, const volatile int *interrupted);
 
 /* Sends a command and waits for its result, parts put together. NULL: the reason was printed and

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rpr/posix.h>
@@ -15,6 +17,8 @@
 
 #define LINE_MAX_BYTES     65536u
 #define CONTROL_PATH_BYTES sizeof(((struct sockaddr_un *)0)->sun_path)
+#define ANSWER_MS          5000u /* a daemon that runs answers at once */
+#define LOOK_AGAIN_MS      10u   /* for a daemon that is not there yet */
 
 struct connection {
     const struct cli *cli;
@@ -40,11 +44,34 @@ static int connect_path(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
-        return -errno;
-    return fd;
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    int code = errno;
+    if (fd >= 0)
+        close(fd);
+    return -code;
+}
+
+/* A descriptor, or -1: no daemon is there (yet), `error` says where. What waiting cannot help exits,
+ * and no daemon at all if nobody waits. */
+static int try_connect(const struct cli *cli, bool waits, char error[RPR_ERROR_TEXT])
+{
+    char path[CONTROL_PATH_BYTES];
+    int code = rpr_control_find(path, cli->control, cli->node, error);
+
+    if (code == -RPR_ENOENT && (waits || cli->node != NULL))
+        return -1;
+    if (code != 0)
+        die(cli, STATUS_USAGE, "%s", error);
+    int fd = connect_path(path);
+    if (fd >= 0)
+        return fd;
+    if (fd != -ENOENT && fd != -ECONNREFUSED)
+        die(cli, fd == -EACCES ? STATUS_FAILED : STATUS_GONE, "%s: %s", path, strerror(-fd));
+    snprintf(error, RPR_ERROR_TEXT, "no daemon at %s: %s", path, strerror(-fd));
+    return -1;
 }
 
 /* ---- lines --------------------------------------------------------------------------------------- */
@@ -91,6 +118,8 @@ json_t *next_line(struct connection *connection, const volatile int *interrupted
                            LINE_MAX_BYTES - connection->used);
         if (got > 0)
             connection->used += (size_t)got;
+        else if (got < 0 && errno == EAGAIN)
+            die(connection->cli, STATUS_GONE, "the daemon does not answer");
         else if (got == 0 || errno != EINTR)
             die_gone(connection);
     }
@@ -109,21 +138,59 @@ static void write_all(struct connection *connection, const char *text, size_t le
     }
 }
 
-struct connection *connect_daemon(const struct cli *cli)
+void have_patience(struct connection *connection, uint32_t ms)
+{
+    struct timeval patience = {0};
+
+    if (ms != NO_TIMEOUT) {
+        ms = ms < UINT32_MAX - ANSWER_MS ? ms + ANSWER_MS : ms;
+        patience.tv_sec = (time_t)(ms / 1000);
+        patience.tv_usec = (suseconds_t)(ms % 1000) * 1000;
+    }
+    setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+}
+
+static struct connection *greet(const struct cli *cli, int fd)
 {
     struct connection *connection = need_memory(sizeof(*connection));
-    char *path = control_path(cli);
 
     connection->cli = cli;
-    connection->fd = connect_path(path);
-    if (connection->fd < 0)
-        die(cli, STATUS_GONE, "no daemon at %s: %s", path, strerror(-connection->fd));
-    free(path);
+    connection->fd = fd;
+    have_patience(connection, 0);
     json_t *line = next_line(connection, NULL);
     if (number_of(json_object_get(line, "hello"), "protocol") != 1)
         die(cli, STATUS_FAILED, "the daemon speaks another protocol than this version");
     json_decref(line);
     return connection;
+}
+
+struct connection *connect_daemon(const struct cli *cli)
+{
+    char error[RPR_ERROR_TEXT] = "";
+    int fd = try_connect(cli, false, error);
+
+    if (fd < 0)
+        die(cli, STATUS_GONE, "%s", error);
+    return greet(cli, fd);
+}
+
+struct connection *await_daemon(const struct cli *cli, uint32_t *timeout_ms)
+{
+    static const struct timespec pause = {.tv_nsec = LOOK_AGAIN_MS * 1000000};
+    char error[RPR_ERROR_TEXT] = "";
+    int fd = try_connect(cli, true, error);
+
+    if (fd < 0 && *timeout_ms == NO_TIMEOUT)
+        complain(cli, "%s; waiting for it", error);
+    while (fd < 0) {
+        if (*timeout_ms == 0)
+            die(cli, STATUS_GONE, "%s", error);
+        nanosleep(&pause, NULL);
+        if (*timeout_ms != NO_TIMEOUT)
+            *timeout_ms -= *timeout_ms < LOOK_AGAIN_MS ? *timeout_ms : LOOK_AGAIN_MS;
+        fd = try_connect(cli, true, error);
+    }
+    return greet(cli, fd);
 }
 
 void disconnect(struct connection *connection)

@@ -29,10 +29,10 @@ static void on_interrupt(int number)
     interrupted = 1;
 }
 
-/* Without SA_RESTART: the read that waits for the daemon ends. */
+/* Without SA_RESTART: the read that waits for the daemon ends. The second one ends the program. */
 static void catch_interrupt(void)
 {
-    struct sigaction action = {.sa_handler = on_interrupt};
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
 
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -108,10 +108,12 @@ static json_t *wait_answer(struct connection *connection, json_int_t id)
 {
     bool asked = false;
 
+    have_patience(connection, NO_TIMEOUT);
     for (;;) {
         json_t *line = next_line(connection, asked ? NULL : &interrupted);
         if (line == NULL) {
             send_command(connection, "cancel", json_pack("{s:I}", "id", id));
+            have_patience(connection, 0);
             asked = true;
             continue;
         }

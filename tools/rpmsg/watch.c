@@ -7,8 +7,6 @@
 
 #include "cli.h"
 
-#define NO_TIMEOUT UINT32_MAX
-
 int wait_main(struct cli *cli, int argc, char **argv)
 {
     uint32_t timeout_ms = NO_TIMEOUT;
@@ -19,7 +17,8 @@ int wait_main(struct cli *cli, int argc, char **argv)
     const char *device = need_device(cli, argc, argv);
     const char *service = optind < argc ? need_argument(cli, argc, argv, "SERVICE") : NULL;
     no_more_arguments(cli, argc, argv);
-    struct connection *connection = connect_daemon(cli);
+    struct connection *connection = await_daemon(cli, &timeout_ms);
+    have_patience(connection, timeout_ms);
     json_t *args = json_pack("{s:s,s:s*}", "device", device, "service", service);
     if (timeout_ms != NO_TIMEOUT)
         json_object_set_new(args, "timeout_ms", json_integer(timeout_ms));
@@ -65,6 +64,7 @@ int events_main(struct cli *cli, int argc, char **argv)
         ;
     no_more_arguments(cli, argc, argv);
     struct connection *connection = connect_daemon(cli);
+    have_patience(connection, NO_TIMEOUT);
     send_command(connection, "events", NULL);
     for (;;) {
         json_t *line = next_line(connection, NULL);
