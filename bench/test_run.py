@@ -170,14 +170,14 @@ class Processes(unittest.TestCase):
         return process.returncode, out, err
 
     def test_json_is_all_of_stdout(self):
-        status, out, _ = self.run_it("--json", "--only", "peer_*", "--peer", "zmq=echo rtt 12")
+        status, out, _ = self.run_it("--json", "--only", "peer_*", "--peer", "openamp=echo rtt 12")
         report = json.loads(out)
         values = {r["name"]: (r["value"], r["runs"]) for r in report["results"]}
         self.assertEqual(status, 0)
-        self.assertEqual(values["peer_zmq_rtt"], (12, 3))
+        self.assertEqual(values["peer_openamp_rtt"], (12, 3))
         self.assertEqual(values["floor_rtt_poll"], (10, 6))
-        self.assertNotIn("peer_zmq", report["machine"]["not_run"])
-        self.assertIn("peer_nng", report["machine"]["not_run"])
+        self.assertNotIn("peer_openamp", report["machine"]["not_run"])
+        self.assertIn("peer_rpmsg-lite", report["machine"]["not_run"])
 
     def test_floors_are_first_and_last_in_every_round(self):
         self.run_it("--only", "peer_seqpacket*")
@@ -207,6 +207,12 @@ class Processes(unittest.TestCase):
         status, _, err = self.run_it("--only", "peer_*")
         self.assertEqual(status, 1)
         self.assertIn("bench: floor_relay: ", err)
+
+    def test_what_was_not_built_for_want_of_a_package_is_not_run(self):
+        (self.bin / "peer_nng").unlink()
+        status, out, _ = self.run_it("--only", "peer_nng*")
+        self.assertEqual(status, 0)
+        self.assertRegex(out, r"peer_nng_routed_rtt_1core +not run: built without libnng-dev")
 
     def test_usage_errors_are_one_line(self):
         for arguments in (["--only", "nothing_like_it"], ["--peer", "zmq"], ["--fast"],
