@@ -20,7 +20,7 @@ LAYERS = {
     "wire": ({"base"}, {"error.h"}),
     "core": ({"base", "wire"}, CONTRACTS | {"loop.h"}),
     "vring": ({"base", "wire"}, CONTRACTS | {"vring.h"}),
-    "serial": ({"base", "wire"}, CONTRACTS | {"serial.h"}),
+    "serial": ({"base", "wire"}, CONTRACTS | {"serial.h", "frame.h"}),
     "router": ({"base", "wire"}, CONTRACTS | {"router.h"}),
     "service": ({"base", "wire"}, CONTRACTS | {"router.h", "service.h"}),
 }
