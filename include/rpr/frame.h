@@ -84,7 +84,7 @@ struct rpr_frame_decoder {
     bool inside;      /* private from here: between START and END */
     bool escaped;     /* ESCAPE was the last byte of the frame */
     bool broken;      /* an ESCAPE before a byte that needs none */
-    uint32_t pending; /* wire bytes of the frame that is not complete */
+    uint64_t pending; /* wire bytes of the frame that is not complete */
     struct rpr_frame_counters counters;
 };
 
