@@ -226,12 +226,17 @@ struct rpr_routed_config {
     void *priv;
 };
 
-/* Makes or updates (same name, same hub) the routed device and takes it up.
+/* Makes or updates (same name, same hub) the routed device and takes it up. What the hub announced
+ * on it before is heard now.
  * -RPR_EEXIST: a link or another hub has that name; the reason is shown by the caller. */
 int rpr_routed_up(struct rpr_node *node, const struct rpr_routed_config *config,
                   struct rpr_device **device);
 void rpr_routed_down(struct rpr_device *device, const char *reason);
 void rpr_routed_power(struct rpr_device *device, bool running);
+
+/* The hub `via` does not offer `cpu` any more, and no device was made of it: what it announced there
+ * meanwhile is void. */
+void rpr_routed_forget(struct rpr_device *via, const char *cpu);
 
 /* For `dump`. */
 bool rpr_device_queue(struct rpr_device *device, unsigned index, struct rpr_queue_info *info);

@@ -284,6 +284,7 @@ void ns_flush(struct rpr_link *link);                    /* sends what the link 
 bool ns_take_announcement(struct rpr_device *device, const char *name, uint32_t *addr);
 void ns_keep_announcement(struct rpr_device *device, const char *name, uint32_t addr);
 void ns_drop_announcements(struct rpr_device *device);
+void ns_hand_over(struct rpr_device *routed); /* what its hub's device kept for it */
 
 /* ---- credit: credit.c -------------------------------------------------------------------------------- */
 

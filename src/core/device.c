@@ -241,6 +241,7 @@ int rpr_routed_up(struct rpr_node *node, const struct rpr_routed_config *config,
         return 0;
     }
     device_take_up(d, link, tx_len, rx_len);
+    ns_hand_over(d);
     return 0;
 }
 

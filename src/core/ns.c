@@ -202,6 +202,26 @@ void ns_drop_announcements(struct rpr_device *d)
         remove_announcement(d, &d->announcements);
 }
 
+/* The oldest one that was kept on the hub's device for an endpoint of that CPU. */
+static struct announcement **find_routed(struct rpr_device *via, const char *of)
+{
+    char cpu[ROUTER_CPU_MAX + 1], service[ROUTER_SERVICE_MAX + 1];
+    struct announcement **at = &via->announcements;
+
+    while (*at && (!route_parse((*at)->name, cpu, service) || text_differs(cpu, of)))
+        at = &(*at)->next;
+    return at;
+}
+
+void rpr_routed_forget(struct rpr_device *via, const char *cpu)
+{
+    struct announcement **at;
+
+    CHECK_OWNER(via->node);
+    while (*(at = find_routed(via, cpu)))
+        remove_announcement(via, at);
+}
+
 void rpr_device_announcements(struct rpr_device *device,
                               bool (*each)(void *ctx, const char *name, uint32_t addr), void *ctx)
 {
@@ -392,6 +412,36 @@ static bool intercepted(struct rpr_device *d, const char *name, const struct ns_
     return false;
 }
 
+/* What was said of an endpoint of this device. */
+static void dispatch(struct rpr_device *d, const char *name, const struct ns_message *message)
+{
+    if (intercepted(d, name, message))
+        return;
+    if (message->flags == NS_CREATE)
+        on_create(d, name, message->addr);
+    else if (message->flags == NS_CREATE_ACK)
+        on_ack(d, name, message->addr);
+    else
+        on_destroy(d, name, message->addr);
+}
+
+void ns_hand_over(struct rpr_device *d)
+{
+    uint32_t session = d->session;
+    struct announcement **at;
+
+    /* Callbacks may do anything: this session may end, and even the next one have begun. */
+    while (device_is_up(d) && d->via && d->session == session &&
+           *(at = find_routed(d->via, d->name))) {
+        struct ns_message message = {.addr = (*at)->addr, .flags = NS_CREATE};
+        char cpu[ROUTER_CPU_MAX + 1], service[ROUTER_SERVICE_MAX + 1];
+
+        (void)route_parse((*at)->name, cpu, service);
+        remove_announcement(d->via, at);
+        dispatch(d, service, &message);
+    }
+}
+
 void ns_receive(struct rpr_link *link, const uint8_t *payload, uint32_t len)
 {
     struct rpr_device *d = link->device;
@@ -414,12 +464,5 @@ void ns_receive(struct rpr_link *link, const uint8_t *payload, uint32_t len)
         d = routed;
         name = service;
     }
-    if (intercepted(d, name, &message))
-        return;
-    if (message.flags == NS_CREATE)
-        on_create(d, name, message.addr);
-    else if (message.flags == NS_CREATE_ACK)
-        on_ack(d, name, message.addr);
-    else
-        on_destroy(d, name, message.addr);
+    dispatch(d, name, &message);
 }

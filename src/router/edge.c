@@ -96,6 +96,7 @@ static void take_down(struct control *c, const char *reason)
 
     c->created = c->hello_due = c->refused = c->power_due = false;
     c->device = NULL;
+    rpr_routed_forget(c->hub, c->cpu); /* what was announced to a device that was never there */
     if (device)
         rpr_routed_down(device, reason);
 }

@@ -198,6 +198,29 @@ static void refused_one_goes(void **state)
     clash_close(&c);
 }
 
+/* What a hub announces while its device is refused is heard once that is taken up. */
+static void announced_while_refused(void **state)
+{
+    struct clash c;
+
+    (void)state;
+    clash_init(&c);
+    hub_offers(&c, 0);
+    ept_open(&c.e, device_of(c.node, "droid"), "svc");
+    (void)net_settle(&c.net);
+    assert_peer_said(c.hub[0], "1024:HELLO;CREATE r:droid:svc;");
+    hub_offers(&c, 1);
+    assert_peer_said(c.hub[1], "1024:HELLO;");
+    peer_create(c.hub[1], "r:droid:svc", 1100);
+    (void)net_settle(&c.net);
+    assert_events(&c.net.w, "");
+    hub_withdraws(&c, 0);
+    net_pass(&c.net, MS(10));
+    assert_events(&c.net.w, "e:bound 1100;");
+    assert_peer_said(c.hub[1], "ACK r:droid:svc;");
+    clash_close(&c);
+}
+
 /* The edge goes before the hubs do, with a name refused. */
 static void edge_closes_with_a_name_refused(void **state)
 {
@@ -223,6 +246,7 @@ int main(void)
         cmocka_unit_test(link_comes_later),
         cmocka_unit_test(first_hub_wins),
         cmocka_unit_test(refused_one_goes),
+        cmocka_unit_test(announced_while_refused),
         cmocka_unit_test(edge_closes_with_a_name_refused),
     };
 

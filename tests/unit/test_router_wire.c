@@ -486,6 +486,85 @@ static void hello_waits_for_a_buffer(void **state)
     lone_close(&l);
 }
 
+static bool show_announcement(void *ctx, const char *name, uint32_t addr)
+{
+    struct world *w = ctx;
+
+    note(w, "%s from %u;", name, (unsigned)addr);
+    return true;
+}
+
+static void assert_announced(struct lone *l, const char *device, const char *expected)
+{
+    rpr_device_announcements(device_of(l->audio, device), show_announcement, &l->net.w);
+    assert_events(&l->net.w, expected);
+}
+
+/* The hub goes on after CREATE: it cannot know that HELLO waits, nor need it be one that cares. */
+static void announced_while_hello_waits(void **state)
+{
+    struct lone l;
+    struct ept e;
+
+    (void)state;
+    lone_init(&l);
+    e = (struct ept)EPT(&l.net.w, "e");
+    lone_announced(&l);
+    l.hub->wire->n_free = 0; /* all in use */
+    hub_creates(&l, 400, 300);
+    peer_create(l.hub, "r:droid:svc", 1100);
+    peer_create(l.hub, "r:droid:gone", 1101);
+    peer_create(l.hub, "r:other:svc", 1102);
+    peer_destroy(l.hub, "r:droid:gone", 1101);
+    (void)net_settle(&l.net);
+    for (uint32_t i = 0; i < 8; i++)
+        l.hub->wire->free[l.hub->wire->n_free++] = i;
+    net_pass(&l.net, MS(10));
+    assert_peer_said(l.hub, "1024:HELLO;");
+    assert_announced(&l, "droid", "svc from 1100;");
+    assert_announced(&l, "ap", "r:other:svc from 1102;");
+    ept_open(&e, device_of(l.audio, "droid"), "svc");
+    (void)net_settle(&l.net);
+    assert_events(&l.net.w, "e:bound 1100;");
+    assert_peer_said(l.hub, "ACK r:droid:svc;");
+
+    hub_commands(&l, ROUTER_DESTROY); /* once more, with somebody who waits for it */
+    assert_events(&l.net.w, "e:unbound lost;");
+    l.hub->wire->n_free = 0;
+    hub_creates(&l, 400, 300);
+    peer_create(l.hub, "r:droid:svc", 1103);
+    (void)net_settle(&l.net);
+    assert_events(&l.net.w, "");
+    for (uint32_t i = 0; i < 8; i++)
+        l.hub->wire->free[l.hub->wire->n_free++] = i;
+    net_pass(&l.net, MS(10));
+    assert_events(&l.net.w, "e:bound 1103;");
+    assert_peer_said(l.hub, "1024:HELLO;ACK r:droid:svc;");
+    lone_close(&l);
+}
+
+/* What was announced in a session that ended before its device was there is void. */
+static void ended_while_hello_waits(void **state)
+{
+    struct lone l;
+
+    (void)state;
+    lone_init(&l);
+    lone_announced(&l);
+    l.hub->wire->n_free = 0; /* all in use */
+    hub_creates(&l, 400, 300);
+    peer_create(l.hub, "r:droid:svc", 1100);
+    hub_commands(&l, ROUTER_DESTROY);
+    assert_announced(&l, "ap", "");
+    for (uint32_t i = 0; i < 8; i++)
+        l.hub->wire->free[l.hub->wire->n_free++] = i;
+    net_pass(&l.net, MS(10));
+    hub_creates(&l, 400, 300);
+    assert_peer_said(l.hub, "1024:HELLO;");
+    assert_announced(&l, "droid", "");
+    lone_close(&l);
+}
+
 /* A NuttX edge registers twice and asserts; ours takes the second CREATE as an update. */
 static void second_create_is_an_update(void **state)
 {
@@ -641,6 +720,8 @@ int main(void)
         cmocka_unit_test(edge_speaks_the_vectors),
         cmocka_unit_test(edge_says_hello_first_and_once),
         cmocka_unit_test(hello_waits_for_a_buffer),
+        cmocka_unit_test(announced_while_hello_waits),
+        cmocka_unit_test(ended_while_hello_waits),
         cmocka_unit_test(second_create_is_an_update),
         cmocka_unit_test(edge_survives_odd_messages),
         cmocka_unit_test(control_endpoint_from_a_new_address),
