@@ -88,7 +88,7 @@ static bool still_there(int fd, const char *path)
            open_file.st_dev == named_file.st_dev && open_file.st_ino == named_file.st_ino;
 }
 
-static int take_lock(const char *path, char error[RPR_ERROR_TEXT])
+int unix_lock(const char *path, char error[RPR_ERROR_TEXT])
 {
     char lock[LONG_PATH];
     int tries;
@@ -110,7 +110,7 @@ static int take_lock(const char *path, char error[RPR_ERROR_TEXT])
     return complain(error, path, "in use by another process", -RPR_EBUSY);
 }
 
-static void drop_lock(int fd, const char *path)
+void unix_unlock(int fd, const char *path)
 {
     char lock[LONG_PATH];
 
@@ -173,7 +173,7 @@ int rpr_unix_listen(struct rpr_unix_listener *listener, const char *path, int ty
     if (strlen(path) > RPR_UNIX_PATH_MAX)
         return complain(error, path, "a socket's path has at most 100 bytes", -RPR_ENAMETOOLONG);
     snprintf(listener->path, sizeof(listener->path), "%s", path);
-    listener->lock_fd = take_lock(path, error);
+    listener->lock_fd = unix_lock(path, error);
     if (listener->lock_fd < 0)
         return listener->lock_fd;
     code = check_place(path, type, error);
@@ -184,7 +184,7 @@ int rpr_unix_listen(struct rpr_unix_listener *listener, const char *path, int ty
     if (code) {
         if (listener->fd >= 0)
             close(listener->fd);
-        drop_lock(listener->lock_fd, path);
+        unix_unlock(listener->lock_fd, path);
         listener->fd = listener->lock_fd = -1;
     }
     return code;
@@ -200,6 +200,6 @@ void rpr_unix_unlisten(struct rpr_unix_listener *listener)
         file.st_ino == listener->ino)
         unlink(listener->path);
     close(listener->fd);
-    drop_lock(listener->lock_fd, listener->path);
+    unix_unlock(listener->lock_fd, listener->path);
     listener->fd = listener->lock_fd = -1;
 }
