@@ -28,11 +28,12 @@ enum rpr_ping_flags { RPR_PING_ACK = 1, RPR_PING_CHECK = 2, RPR_PING_RANDOM = 4 
 struct rpr_ping_result {
     int error; /* 0: ran to its end, pings may have been lost; -RPR_ENOTCONN: the peer went away;
                               * -RPR_ESTALE: stopped */
-    uint32_t times;      /* sent */
-    uint32_t lost;       /* of them not answered in time, or answered with wrong data (ACK only) */
+    uint32_t times;      /* tried */
+    uint32_t lost;       /* of them not answered in time, or answered with wrong data; without ACK:
+                              * for which there was no buffer in time */
     uint32_t buffer_len; /* longest payload that the device takes */
     uint32_t send_len;   /* of the last one sent */
-    uint64_t n_rtt;      /* answered */
+    uint64_t n_rtt;      /* answered; without ACK: sent, if there is a clock. Their times: */
     uint64_t min_ns, avg_ns, max_ns, p50_ns, p99_ns, p999_ns;
 };
 
@@ -43,6 +44,9 @@ struct rpr_ping_config {
     uint32_t flags;      /* enum rpr_ping_flags */
     uint32_t period_ms;  /* from the answer to the next ping; 0: at once */
     uint32_t timeout_ms; /* of each ping; 0 = 5000 */
+    /* The clock that rpr_node_poll() is called with, read now: without ACK the time of a ping is that
+     * of getting a buffer, filling it and sending it. NULL: such pings are not timed. */
+    uint64_t (*clock_ns)(void);
     void (*done)(void *ctx, const struct rpr_ping_result *result); /* last call; the run is gone */
     void *ctx;
 };

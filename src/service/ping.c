@@ -47,7 +47,7 @@ struct rpr_ping_run {
     struct target *target;
     struct rpr_ping_config config;
     struct rpr_timer timer; /* next ping, or the end of waiting for an answer */
-    struct histogram rtt;
+    struct histogram times;
     uint32_t id;
     uint32_t sent, lost, send_len;
     uint64_t began_ns; /* the present one: waiting for a buffer is part of its time */
@@ -77,7 +77,7 @@ static void finish(struct rpr_ping_run *run, int error)
     struct rpr_ping *ping = run->target->ping;
     void (*done)(void *, const struct rpr_ping_result *) = run->config.done;
     void *ctx = run->config.ctx;
-    const struct histogram *h = &run->rtt;
+    const struct histogram *h = &run->times;
     struct rpr_ping_result result = {.error = error,
                                      .times = run->sent,
                                      .lost = run->lost,
@@ -122,21 +122,36 @@ static uint32_t next_length(struct rpr_ping_run *run)
     return len < MAX_LENGTH ? len : MAX_LENGTH;
 }
 
+/* Is the sending what is timed? */
+static bool times_send(const struct rpr_ping_run *run)
+{
+    return !(run->config.flags & RPR_PING_ACK) && run->config.clock_ns;
+}
+
+static uint64_t begin(const struct rpr_ping_run *run)
+{
+    return times_send(run) ? run->config.clock_ns() : rpr_node_now(run->target->ping->node);
+}
+
 static int send_request(struct rpr_ping_run *run)
 {
     struct rpr_ping *ping = run->target->ping;
     uint32_t len = next_length(run);
     struct ping_message message = {.cmd = run->config.flags, .len = len};
+    int error;
 
+    if (!run->blocked)
+        run->began_ns = begin(run);
     run->sent++;
     message.cookie = cookie_of(run);
     run->fill = run->config.flags & RPR_PING_CHECK ? (uint8_t)(run->sent - 1) : 0;
     ping_encode(ping->data, &message);
     memset(ping->data + PING_HEADER_BYTES, run->fill, len - PING_HEADER_BYTES);
     run->send_len = len;
-    if (!run->blocked)
-        run->began_ns = rpr_node_now(ping->node);
-    return rpr_send(run->target->ept, ping->data, len, 0);
+    error = rpr_send(run->target->ept, ping->data, len, 0);
+    if (!error && times_send(run))
+        histogram_add(&run->times, run->config.clock_ns() - run->began_ns);
+    return error;
 }
 
 static uint64_t ms(uint32_t n)
@@ -215,7 +230,7 @@ static void on_response(struct target *t, const struct ping_message *message,
         return; /* late, or never asked for */
     run->waiting = false;
     if (data_is_right(run, msg->data, msg->len))
-        histogram_add(&run->rtt, now - run->began_ns);
+        histogram_add(&run->times, now - run->began_ns);
     else
         run->lost++;
     if (run->config.period_ms && run->sent < run->config.times)

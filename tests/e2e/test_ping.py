@@ -13,6 +13,7 @@ min: (?P<min_s>\d+) s, (?P<min>\d+) ns
 max: (?P<max_s>\d+) s, (?P<max>\d+) ns
 rate: (?P<rate>\d+\.\d{6}) Mbits/sec
 """)
+KEYS = {"device", "via", "times", "lost", "length", "buffer_len", "rtt_ns", "rate_mbps"}
 
 
 class Ping(Case):
@@ -51,6 +52,8 @@ class Ping(Case):
         result = audio.rpmsg("ping", "droid", "-c", 50, "--json")
         self.assertEqual(0, result.returncode, result.stderr)
         ping = json.loads(result.stdout)
+        self.assertEqual(KEYS, set(ping))
+        self.assertEqual({"min", "avg", "p50", "p99", "p999", "max"}, set(ping["rtt_ns"]))
         self.assertEqual(("droid", "ap", 50, 0, 17),
                          tuple(ping[key] for key in ("device", "via", "times", "lost", "length")))
         self.assertEqual(audio.device("droid")["tx_len"], ping["buffer_len"])
@@ -67,9 +70,29 @@ class Ping(Case):
         result = a.rpmsg("ping", "b", "30", "64", "0", "0", "--json")
         self.assertEqual(0, result.returncode, result.stderr)
         ping = json.loads(result.stdout)
+        self.assertEqual(KEYS, set(ping))
         self.assertIsNone(ping["lost"])
         self.assertIsNone(ping["rtt_ns"])
+        self.assertGreater(ping["rate_mbps"], 0)
         self.assertEqual(30, b.device("a")["counters"]["rx"] - before)
+        result = a.rpmsg("ping", "b", "30", "64", "0", "0")
+        self.assertEqual((0, ""), (result.returncode, result.stderr))
+        rest = result.stdout[self.check_lines(result.stdout, 30, 64):]
+        self.assertRegex(rest, r"^p50: \d+ ns, p99: \d+ ns, p99.9: \d+ ns\n$", "nobody knows of losses")
+
+    def test_what_could_not_be_sent_is_said(self):
+        """Without ACK only what found no buffer in time is known not to have arrived."""
+        a, b = self.pair()
+        b.signal(signal.SIGSTOP)
+        result = a.rpmsg("ping", "b", "300", "64", "0", "0", "-W", "0.001")
+        self.assertEqual(1, result.returncode, result.stdout)
+        self.assertRegex(result.stderr, r"^rpmsg ping: b: \d+ of 300 could not be sent\n$")
+        self.check_lines(result.stdout, 300, 64)
+        result = a.rpmsg("ping", "b", "3", "64", "0", "0", "-W", "0.001")
+        self.assertEqual(3, result.returncode, result.stdout)
+        self.assertEqual("ping times: 3\n", result.stdout.splitlines(True)[0])
+        self.assertNotIn("avg", result.stdout)
+        b.signal(signal.SIGCONT)
 
     def test_random_length_and_check(self):
         a, _ = self.pair()

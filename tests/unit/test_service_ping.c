@@ -512,6 +512,57 @@ static void nothing_is_taken(void **state)
     pinger_close(&p);
 }
 
+static uint64_t send_clock_ns; /* each look at it takes 250 ns */
+
+static uint64_t read_send_clock(void)
+{
+    return send_clock_ns += 250;
+}
+
+/* Without ACK there is no round trip: the time is that of the send, a wait for a buffer included. */
+static void sends_are_timed(void **state)
+{
+    struct rpr_ping_config config = {.times = 4, .length = 100, .clock_ns = read_send_clock};
+    struct pinger p;
+    struct wire_message m;
+
+    (void)state;
+    pinger_init(&p);
+    send_clock_ns = p.net.w.now;
+    assert_int_equal(start(&p, config), 0);
+    net_pass(&p.net, MS(1));
+    for (unsigned i = 0; i < 4; i++)
+        take_request(&p, &m);
+    assert_int_equal(p.n_done, 1);
+    assert_int_equal(p.result.times, 4);
+    assert_int_equal(p.result.n_rtt, 4);
+    assert_int_equal(p.result.min_ns, 250);
+    assert_int_equal(p.result.avg_ns, 250);
+    assert_int_equal(p.result.max_ns, 250);
+
+    p.droid->wire->n_free = 0;
+    config.times = 1;
+    send_clock_ns = p.net.w.now;
+    assert_int_equal(start(&p, config), 0);
+    net_pass(&p.net, MS(7));
+    assert_int_equal(p.n_done, 1);
+    send_clock_ns += MS(7);
+    p.droid->wire->free[p.droid->wire->n_free++] = 0;
+    p.droid->wire->free[p.droid->wire->n_free++] = 1;
+    net_pass(&p.net, MS(10));
+    take_request(&p, &m);
+    assert_int_equal(p.n_done, 2);
+    assert_int_equal(p.result.min_ns, MS(7) + 250);
+
+    config.clock_ns = NULL; /* no clock: nothing is said rather than something wrong */
+    assert_int_equal(start(&p, config), 0);
+    net_pass(&p.net, MS(1));
+    take_request(&p, &m);
+    assert_int_equal(p.n_done, 3);
+    assert_int_equal(p.result.n_rtt, 0);
+    pinger_close(&p);
+}
+
 /* ---- runs that end early ------------------------------------------------------------------------ */
 
 static void device_goes_during_a_run(void **state)
@@ -789,6 +840,7 @@ int main(void)
         cmocka_unit_test(period_is_from_answer_to_next),
         cmocka_unit_test(requests_wait_for_buffers),
         cmocka_unit_test(nothing_is_taken),
+        cmocka_unit_test(sends_are_timed),
         cmocka_unit_test(device_goes_during_a_run),
         cmocka_unit_test(start_is_checked),
         cmocka_unit_test(done_may_do_anything),

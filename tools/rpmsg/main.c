@@ -21,7 +21,7 @@ static const struct {
      "  TIMES, -c COUNT      how many (default 10)\n"
      "  LENGTH, -s SIZE      bytes of a message, at least 17 (default 17)\n"
      "  ACK                  sum of 1: wait for the answer, 2: check the data, 4: random length\n"
-     "                       (default 1)\n"
+     "                       (default 1; without 1 the times are those of sending)\n"
      "  PERIOD_MS, -i SECS   pause between two (default 0)\n"
      "  -W SECONDS           how long to wait for an answer (default 5)\n"
      "The time is taken in the daemon. Ctrl-C ends it and prints what was measured so far.\n"

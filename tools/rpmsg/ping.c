@@ -52,52 +52,65 @@ static void print_lost(const json_t *result)
            (long long)number_of(result, "times"));
 }
 
-static void print_round_trips(const json_t *result, const json_t *rtt)
+/* NuttX's lines. */
+static void print_times(const json_t *result, const json_t *times)
 {
-    json_int_t avg = number_of(rtt, "avg");
+    json_int_t avg = number_of(times, "avg");
     json_int_t rate = avg > 0 ? number_of(result, "length") * 8 * 1000000000 / avg : 0;
 
     print_time("avg", avg);
-    print_time("min", number_of(rtt, "min"));
-    print_time("max", number_of(rtt, "max"));
+    print_time("min", number_of(times, "min"));
+    print_time("max", number_of(times, "max"));
     printf("rate: %lld.%06lld Mbits/sec\n", (long long)(rate / 1000000),
            (long long)(rate % 1000000));
-    print_lost(result);
-    printf("p50: %lld ns, p99: %lld ns, p99.9: %lld ns\n", (long long)number_of(rtt, "p50"),
-           (long long)number_of(rtt, "p99"), (long long)number_of(rtt, "p999"));
 }
 
 static void print_result(const json_t *result)
 {
     const json_t *rtt = json_object_get(result, "rtt_ns");
+    const json_t *times = json_is_object(rtt) ? rtt : json_object_get(result, "send_ns");
 
     printf("ping times: %lld\n", (long long)number_of(result, "times"));
     printf("buffer_len: %lld, send_len: %lld\n", (long long)number_of(result, "buffer_len"),
            (long long)number_of(result, "length"));
-    if (json_is_object(rtt))
-        print_round_trips(result, rtt);
-    else if (json_is_integer(json_object_get(result, "lost")))
+    if (json_is_object(times))
+        print_times(result, times);
+    if (json_is_integer(json_object_get(result, "lost")))
         print_lost(result);
+    if (json_is_object(times))
+        printf("p50: %lld ns, p99: %lld ns, p99.9: %lld ns\n", (long long)number_of(times, "p50"),
+               (long long)number_of(times, "p99"), (long long)number_of(times, "p999"));
 }
 
-static int result_status(const struct ping *ping, const char *device, const json_t *result)
+/* INTERFACE 4 has no more keys than these. */
+static void print_result_json(json_t *result)
 {
+    json_object_del(result, "end");
+    json_object_del(result, "send_ns");
+    json_object_del(result, "unsent");
+    print_json(result);
+}
+
+static int result_status(const struct ping *ping, const char *device, json_t *result)
+{
+    bool ack = json_is_integer(json_object_get(result, "lost"));
+    bool gone = strcmp(text_of(result, "end"), "lost") == 0;
     json_int_t times = number_of(result, "times");
-    json_int_t lost = number_of(result, "lost");
+    json_int_t lost = number_of(result, ack ? "lost" : "unsent");
 
     if (ping->cli->json)
-        print_json(result);
+        print_result_json(result);
     else
         print_result(result);
     flush_or_die(ping->cli);
-    if (strcmp(text_of(result, "end"), "lost") == 0) {
+    if (gone) {
         complain(ping->cli, "%s is gone after %lld", device, (long long)times);
         return STATUS_GONE;
     }
     if (lost == 0)
         return STATUS_OK;
-    complain(ping->cli, "%s: %lld of %lld were not answered", device, (long long)lost,
-             (long long)times);
+    complain(ping->cli, "%s: %lld of %lld %s", device, (long long)lost, (long long)times,
+             ack ? "were not answered" : "could not be sent");
     return lost == times ? STATUS_GONE : STATUS_FAILED;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ping`: the service's own measurement, run by the owner, reported when it is over. */
+#include <time.h>
+
 #include "command.h"
 #include "control.h"
 #include "daemon.h"
@@ -17,8 +19,17 @@ struct ping {
     uint32_t flags;
 };
 
-/* NULL of JSON where nothing was answered: nothing was measured. */
-static json_t *round_trips(const struct rpr_ping_result *result)
+/* Of the owner's loop. */
+static uint64_t clock_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* NULL of JSON where nothing was measured. */
+static json_t *times(const struct rpr_ping_result *result)
 {
     if (result->n_rtt == 0)
         return json_null();
@@ -46,14 +57,18 @@ static void on_done(void *ctx, const struct rpr_ping_result *result)
     struct ping *ping = ctx;
     bool ack = (ping->flags & RPR_PING_ACK) != 0;
 
+    json_t *answer = json_pack(
+        "{s:O,s:O,s:I,s:o,s:I,s:I,s:o,s:f,s:s}", "device", ping->name, "via", ping->via, "times",
+        (json_int_t)result->times, "lost", ack ? json_integer(result->lost) : json_null(), "length",
+        (json_int_t)result->send_len, "buffer_len", (json_int_t)result->buffer_len, "rtt_ns",
+        ack ? times(result) : json_null(), "rate_mbps", rate_mbps(result), "end", end_of(result));
+
+    if (!ack) {
+        json_object_set_new(answer, "send_ns", times(result));
+        json_object_set_new(answer, "unsent", json_integer(result->lost));
+    }
     ping->run = NULL;
-    job_ok(&ping->job,
-           json_pack("{s:O,s:O,s:I,s:o,s:I,s:I,s:o,s:f,s:s}", "device", ping->name, "via",
-                     ping->via, "times", (json_int_t)result->times, "lost",
-                     ack ? json_integer(result->lost) : json_null(), "length",
-                     (json_int_t)result->send_len, "buffer_len", (json_int_t)result->buffer_len,
-                     "rtt_ns", ack ? round_trips(result) : json_null(), "rate_mbps",
-                     rate_mbps(result), "end", end_of(result)));
+    job_ok(&ping->job, answer);
 }
 
 static void on_event(struct job *job, const struct rpr_event *event)
@@ -100,6 +115,7 @@ void ping_command(struct session *session, json_t *id, json_t *args)
                                      .length = RPR_PING_MIN_BYTES,
                                      .flags = RPR_PING_ACK,
                                      .timeout_ms = 5000,
+                                     .clock_ns = clock_ns,
                                      .done = on_done};
     struct rpr_device_info info;
 
