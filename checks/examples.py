@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compiles and links each complete program of README.md against the built library.
 
-A complete program is a ```c block with `int main` in it.
+A complete program is a ```c block with `int main` in it. Each file of examples/ (which the build
+compiles) is one of them, word for word from its first #include on.
 
 usage: examples.py ROOT
 """
@@ -40,6 +41,15 @@ def compiles(root, line, source):
         return subprocess.run(command, check=False).returncode == 0
 
 
+def shown(readme, example):
+    """Is the example what the README shows?"""
+    source = example.read_text()
+    if source[source.index("#include"):] in readme:
+        return True
+    print(f"{example.name}: README.md does not show it as it is")
+    return False
+
+
 def main():
     if len(sys.argv) != 2:
         print(__doc__, file=sys.stderr)
@@ -49,7 +59,10 @@ def main():
     if not readme.is_file():
         print("README.md does not exist")
         return 1
-    return 0 if all([compiles(root, *program) for program in programs(readme.read_text())]) else 1
+    text = readme.read_text()
+    good = [compiles(root, *program) for program in programs(text)]
+    good += [shown(text, example) for example in sorted((root / "examples").glob("*.c"))]
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 
-from harness import CHECKED, RPMSG, Case, eventually, main
+from harness import BIN, CHECKED, RPMSG, Case, eventually, main
 
 MEGABYTES = 2 if CHECKED else 16
 
@@ -117,6 +117,27 @@ class Stream(Case):
         second.stdin.close()
         second.terminate()
         self.assertEqual(0, first.wait(), "the peer closed while we only read on")
+
+    def test_a_program_of_ten_lines(self):
+        """examples/hello.c: a message each way over its own link, and what it says if it cannot."""
+        _, audio, droid = self.star("audio", "droid")
+        hello = BIN.parent / "examples" / "hello"
+        environment = {**os.environ, "RPMSG_CONTROL": str(audio.control_path)}
+        answering = self.cat_start(droid, "audio", "greet", "-w", 60, stdout=subprocess.PIPE)
+        answering.stdin.write(b"hello yourself")
+        answering.stdin.close()
+        result = self.run_command([hello, "droid", "greet", "hello"], env=environment)
+        self.assertEqual((0, "hello yourself\n", ""), (result.returncode, result.stdout, result.stderr))
+        self.assertEqual(b"hello", answering.stdout.read())
+        self.assertEqual(0, answering.wait())
+        for args, says in ((("droid",), "usage: hello DEVICE SERVICE TEXT"),
+                           (("nobody", "greet", "x"), "there is no device 'nobody'"),
+                           (("droid", "greet", "x" * 3000), "greet on droid: ")):
+            if len(args) == 3 and len(args[2]) > 1:
+                self.cat_start(droid, "audio", "greet")
+            result = self.run_command([hello, *args], env=environment)
+            self.assertEqual((1, ""), (result.returncode, result.stdout))
+            self.assertRegex(result.stderr, f"^{says}.*\n$")
 
     def test_a_stdout_that_is_not_read_stops_the_sender_only(self):
         _, audio, droid, third = self.star("audio", "droid", "third")
