@@ -154,8 +154,8 @@ int rpr_client_open(struct rpr_client **client, const char *control, const char 
 /* Waits until there is a peer. -RPR_ETIMEDOUT; -RPR_ENOTCONN: daemon gone. timeout_ms -1: for ever. */
 int rpr_client_wait(struct rpr_client *client, int timeout_ms);
 
-/* Sends one message; waits for a peer and for room. Returns 0; -RPR_ETIMEDOUT: nothing was taken; -RPR_EMSGSIZE;
- * -RPR_ENOTCONN: the peer or the daemon is gone. */
+/* Sends one message; waits for a peer and for room. Returns 0; -RPR_ETIMEDOUT: nothing was taken;
+ * -RPR_EMSGSIZE; -RPR_ENOTCONN: the peer or the daemon is gone. */
 int rpr_client_send(struct rpr_client *client, const void *data, size_t len, int timeout_ms);
 
 /* Longest message, once there is a peer. */
