@@ -68,7 +68,8 @@ static inline struct rpr_endpoint *address_find(const struct address_table *tabl
 struct slot {
     struct slot *next;
     uint32_t len, src;
-    uint8_t data[];
+    uint32_t bind; /* n_binds of the endpoint when it came */
+    _Alignas(8) uint8_t data[];
 };
 
 /* Slots promised to endpoints (`reserved`) plus the shared ones are always in memory. */
@@ -108,6 +109,7 @@ struct rpr_endpoint {
     uint32_t rx_start; /* endpoint_n_rx() when it was bound */
     uint32_t n_binds;  /* tells held messages of this binding from older ones */
     uint32_t n_old;    /* slots in use by those older ones */
+    uint32_t told;     /* the binding that the application knows of */
     uint32_t n_calls;  /* callbacks that run now */
     uint32_t n_kept;   /* messages in kept_first.. */
     bool receptive;    /* bound, and nothing kept that comes first */
@@ -136,7 +138,8 @@ struct rpr_endpoint {
     bool finishing;  /* `closed` runs */
     bool was_routed; /* when it was closed: how its DESTROY is written */
     bool bound_told; /* `bound` ran, `unbound` has not yet */
-    bool ending;     /* the peer closed; told after what was kept before has been delivered */
+    bool ending;     /* the peer closed; told after what was kept before has been delivered. It may
+                      * have another peer by then, whose messages are kept behind */
     bool granting;   /* on link->grant_head */
     bool on_control;
     uint32_t n_held;
@@ -193,12 +196,14 @@ bool endpoint_enter(struct rpr_endpoint *e);      /* before a callback; false: c
 void endpoint_leave(struct rpr_endpoint *e);      /* after it: finishes a close */
 void endpoint_bind(struct rpr_endpoint *e, uint32_t dest);
 void endpoint_unbind(struct rpr_endpoint *e, enum rpr_unbound_reason reason);
+void endpoint_next_binding(struct rpr_endpoint *e); /* `ending`, and all of `told` is delivered */
 void endpoint_device_up(struct rpr_endpoint *e);
 void endpoint_device_down(struct rpr_endpoint *e);
 void endpoint_told(struct rpr_endpoint *e); /* its name service word has left, or is void */
 void endpoint_finish(struct rpr_endpoint *e);
 void endpoint_finish_all(struct rpr_node *node); /* at the end of the node */
 struct rpr_endpoint *endpoint_by_name(struct rpr_device *device, const char *name, uint32_t dest);
+struct rpr_endpoint *endpoint_ending_by_name(struct rpr_device *device, const char *name);
 void endpoint_new_size(struct rpr_endpoint *e); /* of its device's messages */
 void endpoint_set_send(struct rpr_endpoint *e, struct rpr_link *link, uint32_t dest, bool sendable);
 

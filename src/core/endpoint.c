@@ -80,8 +80,8 @@ static void names_remove(struct rpr_endpoint *e)
     node->n_names--;
 }
 
-/* The endpoint of that name bound to `dest`; for ANY: one that waits for a peer. */
-struct rpr_endpoint *endpoint_by_name(struct rpr_device *device, const char *name, uint32_t dest)
+static struct rpr_endpoint *by_name(struct rpr_device *device, const char *name, uint32_t dest,
+                                    bool ending)
 {
     struct rpr_node *node = device->node;
     struct rpr_endpoint *e;
@@ -91,10 +91,22 @@ struct rpr_endpoint *endpoint_by_name(struct rpr_device *device, const char *nam
     for (e = node->names[name_hash(device, name) & node->names_mask]; e; e = e->next_name)
         if (e->device == device && e->dest == dest && e->addr != RPMSG_ADDR_ANY &&
             !text_differs(e->name, name) &&
-            (dest != RPMSG_ADDR_ANY || (e->wants_peer && !e->ending)) &&
+            (dest != RPMSG_ADDR_ANY || (e->wants_peer && e->ending == ending)) &&
             !(e->flags & RPR_EPT_NO_NS))
             return e;
     return NULL;
+}
+
+/* The endpoint of that name bound to `dest`; for ANY: one that waits for a peer. */
+struct rpr_endpoint *endpoint_by_name(struct rpr_device *device, const char *name, uint32_t dest)
+{
+    return by_name(device, name, dest, false);
+}
+
+/* One that has no peer any more, but has not heard of it yet. */
+struct rpr_endpoint *endpoint_ending_by_name(struct rpr_device *device, const char *name)
+{
+    return by_name(device, name, RPMSG_ADDR_ANY, true);
 }
 
 /* ---- the object's memory ------------------------------------------------------------------- */
@@ -276,25 +288,36 @@ static void announce_again(struct rpr_timer *timer, uint64_t now_ns)
         ns_word(e, NS_WORD_CREATE);
 }
 
-void endpoint_bind(struct rpr_endpoint *e, uint32_t dest)
+static void tell_bound(struct rpr_endpoint *e, uint32_t bind, uint32_t dest)
 {
     struct rpr_node *node = e->device->node;
-    struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
 
-    rpr_timer_stop(node, &e->again);
-    receive_drop_kept(e);
-    credit_start(e, link);
-    endpoint_set_send(e, link, dest, true);
+    e->told = bind;
     e->state = RPR_EPT_BOUND;
     e->bound_at_ns = node->now_ns;
     e->n_calls++;
     node_event(node, RPR_EVENT_EPT_BOUND, e);
-    if (!e->closing && e->state == RPR_EPT_BOUND && e->dest == dest) { /* as observers left it */
+    if (!e->closing && e->state == RPR_EPT_BOUND && e->told == bind) { /* as observers left it */
         e->bound_told = true;
         if (e->ops->bound)
             e->ops->bound(e->ctx, endpoint_handle(e), dest);
     }
     endpoint_leave(e);
+}
+
+/* While it is `ending` the application still has messages of the former peer: it may send, and
+ * hears of this one, after those. */
+void endpoint_bind(struct rpr_endpoint *e, uint32_t dest)
+{
+    struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
+
+    rpr_timer_stop(e->device->node, &e->again);
+    if (!e->ending)
+        receive_drop_kept(e);
+    credit_start(e, link);
+    endpoint_set_send(e, link, dest, !e->ending);
+    if (!e->ending)
+        tell_bound(e, e->n_binds, dest);
 }
 
 static void schedule_again(struct rpr_endpoint *e)
@@ -307,13 +330,34 @@ static void schedule_again(struct rpr_endpoint *e)
     e->again_ms = e->again_ms * 2 > AGAIN_LAST_MS ? AGAIN_LAST_MS : e->again_ms * 2;
 }
 
+/* Within a call of it. */
+static void tell_unbound(struct rpr_endpoint *e, enum rpr_unbound_reason reason)
+{
+    bool told;
+
+    e->state = e->wants_peer && may_do_ns(e) ? RPR_EPT_ANNOUNCED : RPR_EPT_UNBOUND;
+    node_event(e->device->node, RPR_EVENT_EPT_UNBOUND, e);
+    told = e->bound_told && !e->closing;
+    e->bound_told = false;
+    if (told && e->ops->unbound)
+        e->ops->unbound(e->ctx, endpoint_handle(e), reason);
+}
+
+static void look_for_peer(struct rpr_endpoint *e)
+{
+    uint32_t other;
+
+    if (!e->closing && e->state == RPR_EPT_ANNOUNCED && e->addr != RPMSG_ADDR_ANY &&
+        e->dest == RPMSG_ADDR_ANY && ns_take_announcement(e->device, e->name, &other)) {
+        ns_word(e, NS_WORD_ACK); /* first: `bound` may close, or end the link */
+        endpoint_bind(e, other);
+    }
+}
+
 /* The peer is gone: sends stop at once; the application hears it after what had come before. */
 void endpoint_unbind(struct rpr_endpoint *e, enum rpr_unbound_reason reason)
 {
-    struct rpr_node *node = e->device->node;
     struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
-    uint32_t other;
-    bool told;
 
     if (e->dest == RPMSG_ADDR_ANY && !e->ending)
         return;
@@ -328,21 +372,39 @@ void endpoint_unbind(struct rpr_endpoint *e, enum rpr_unbound_reason reason)
     if (!(e->flags & RPR_EPT_MANUAL))
         receive_drop_kept(e);
     e->ending = false;
-    e->state = e->wants_peer && may_do_ns(e) ? RPR_EPT_ANNOUNCED : RPR_EPT_UNBOUND;
     if (reason == RPR_UNBOUND_CLOSED && e->wants_peer && may_do_ns(e))
         schedule_again(e);
     e->n_calls++;
-    node_event(node, RPR_EVENT_EPT_UNBOUND, e);
-    told = e->bound_told && !e->closing;
-    e->bound_told = false;
-    if (told && e->ops->unbound)
-        e->ops->unbound(e->ctx, endpoint_handle(e), reason);
-    if (!e->closing && e->state == RPR_EPT_ANNOUNCED && e->addr != RPMSG_ADDR_ANY &&
-        e->dest == RPMSG_ADDR_ANY && ns_take_announcement(e->device, e->name, &other)) {
-        ns_word(e, NS_WORD_ACK); /* first: `bound` may close, or end the link */
-        endpoint_bind(e, other);
-    }
+    tell_unbound(e, reason);
+    look_for_peer(e);
     endpoint_leave(e);
+}
+
+/* The former peer is told of at last; then comes who was bound meanwhile and left messages, be it
+ * gone again or not, then who is bound now. Within a call of it. */
+void endpoint_next_binding(struct rpr_endpoint *e)
+{
+    struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
+    const struct slot *first = e->kept_first;
+
+    if (!first && e->dest == RPMSG_ADDR_ANY && e->wants_peer && may_do_ns(e))
+        schedule_again(e);
+    tell_unbound(e, RPR_UNBOUND_CLOSED);
+    if (e->closing || !e->ending)
+        return; /* or lost */
+    first = e->kept_first;
+    if (first && (e->dest == RPMSG_ADDR_ANY || first->bind != e->n_binds)) {
+        tell_bound(e, first->bind, first->src);
+        return;
+    }
+    e->ending = false;
+    if (e->dest == RPMSG_ADDR_ANY) {
+        look_for_peer(e);
+        return;
+    }
+    rpr_timer_stop(e->device->node, &e->again);
+    endpoint_set_send(e, link, e->dest, true);
+    tell_bound(e, e->n_binds, e->dest);
 }
 
 /* ---- the device comes and goes ----------------------------------------------------------------- */

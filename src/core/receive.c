@@ -62,6 +62,16 @@ static void dropped(struct rpr_endpoint *e)
     credit_consumed(e);
 }
 
+static void drop_slot(struct rpr_endpoint *e, struct slot *slot)
+{
+    uint32_t bind = slot->bind;
+
+    e->n_dropped++;
+    e->device->counters.dropped++;
+    give_back(e, slot);
+    credit_dealt(e, bind);
+}
+
 void receive_drop_kept(struct rpr_endpoint *e)
 {
     while (e->n_kept) {
@@ -71,8 +81,7 @@ void receive_drop_kept(struct rpr_endpoint *e)
             e->redelivered = NULL; /* the callback that has it says what becomes of it */
             continue;
         }
-        give_back(e, slot);
-        dropped(e);
+        drop_slot(e, slot);
     }
 }
 
@@ -99,8 +108,7 @@ static enum rpr_link_rx_result keep(struct rpr_link *link, struct rpr_endpoint *
     }
     slot = slot_for(e);
     if (!slot && e->overflow == RPR_DROP_OLDEST && e->n_kept && !e->redelivered) {
-        give_back(e, take_first(e));
-        dropped(e);
+        drop_slot(e, take_first(e));
         slot = slot_for(e);
     }
     if (!slot)
@@ -108,6 +116,7 @@ static enum rpr_link_rx_result keep(struct rpr_link *link, struct rpr_endpoint *
     slot->next = NULL;
     slot->len = msg->len;
     slot->src = msg->src;
+    slot->bind = e->n_binds;
     memcpy(slot->data, msg->data, msg->len);
     if (e->kept_last)
         e->kept_last->next = slot;
@@ -128,7 +137,7 @@ static bool redeliver(struct rpr_endpoint *e)
 {
     struct slot *slot = e->kept_first;
     struct rpr_msg msg = {
-        .data = slot->data, .len = slot->len, .src = slot->src, .id = e->n_binds, .endpoint = e};
+        .data = slot->data, .len = slot->len, .src = slot->src, .id = slot->bind, .endpoint = e};
     enum rpr_rx_result result;
     bool on_list;
 
@@ -161,14 +170,18 @@ void receive_resume(struct rpr_endpoint *e)
     if (!e->n_kept || e->resuming || !endpoint_enter(e))
         return;
     e->resuming = true;
-    while (e->n_kept && !e->closing && redeliver(e))
-        ;
+    while (e->n_kept && !e->closing) {
+        if (e->ending && e->kept_first->bind != e->told)
+            endpoint_next_binding(e);
+        else if (!redeliver(e))
+            break;
+    }
+    if (!e->n_kept && e->ending && !e->closing)
+        endpoint_next_binding(e);
     e->resuming = false;
     link = atomic_load_explicit(&e->link, memory_order_relaxed);
     if (e->n_kept && !(e->flags & RPR_EPT_MANUAL) && link)
         link_wait_later(link, e);
-    if (!e->n_kept && e->ending && !e->closing)
-        endpoint_unbind(e, RPR_UNBOUND_CLOSED);
     endpoint_leave(e);
 }
 
@@ -274,6 +287,10 @@ static __attribute__((noinline)) enum rpr_link_rx_result special(struct rpr_link
             endpoint_bind(e, msg->src); /* WIRE 1.2: who writes first is the peer */
             if (!endpoint_get(ept))
                 return RPR_LINK_RX_DONE;
+        }
+        if (e->ending && e->dest == RPMSG_ADDR_ANY) { /* from nobody */
+            link->device->counters.late++;
+            return RPR_LINK_RX_DONE;
         }
         return e->n_kept ? keep(link, e, msg) /* behind those that came first */
                          : deliver(e, msg);

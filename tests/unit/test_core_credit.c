@@ -341,6 +341,33 @@ static void held_over_a_new_binding(void **state)
     bench_fini(&t);
 }
 
+/* The peer closed, its messages are still kept, and the next peer is bound already: that one finds its
+ * four places too, and what it grants counts although nobody may send yet. */
+static void bound_behind_what_is_kept(void **state)
+{
+    struct bench t;
+
+    (void)state;
+    bench_init(&t, true, (struct rpr_ept_config){.quota = 4, .flags = RPR_EPT_MANUAL});
+    bind(&t, "GRANT 77 1024 4;");
+    t.x.result = RPR_LATER;
+    arrive(&t, 4);
+    wire_ns(t.wire, "svc", 77, NS_DESTROY);
+    wire_ns(t.wire, "svc", 78, NS_CREATE_ACK);
+    settle(&t.world, t.node);
+    assert_said(t.wire, "GRANT 78 1024 4;");
+    wire_grant(t.wire, ept_addr(&t.x), 78, 9);
+    arrive(&t, 4);
+    assert_int_equal(info(&t).n_kept, 8);
+    assert_int_equal(info(&t).dropped, 0);
+    t.x.result = RPR_DONE;
+    (void)rpr_ept_resume(t.x.h);
+    settle(&t.world, t.node);
+    assert_said(t.wire, "GRANT 78 1024 12;"); /* of a window of 8, all of it free again */
+    assert_int_equal(send_all(&t), 9);
+    bench_fini(&t);
+}
+
 /* ---- grants are many and buffers few -------------------------------------------------------- */
 
 static void grants_wait_for_a_buffer_and_share_it(void **state)
@@ -441,6 +468,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_is_kept_is_not_granted_again),
         cmocka_unit_test(a_kept_message_that_is_held_is_granted_at_its_release),
         cmocka_unit_test(held_over_a_new_binding),
+        cmocka_unit_test(bound_behind_what_is_kept),
         cmocka_unit_test(grants_wait_for_a_buffer_and_share_it),
         cmocka_unit_test(a_link_too_narrow_for_grants),
         cmocka_unit_test(a_link_too_narrow_for_names),

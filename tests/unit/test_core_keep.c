@@ -524,6 +524,128 @@ static void what_came_before_destroy_is_delivered_first(void **state)
     bench_fini(&t);
 }
 
+/* An endpoint whose peer has closed and which still has messages of it: to a hub its announcement
+ * stands, and is answered for the next one. */
+static void ending_init(struct bench *t, enum rpr_dialect dialect)
+{
+    bench_init(t, 64, (struct rpr_ept_config){.quota = 8, .flags = RPR_EPT_MANUAL});
+    t->wire->link.dialect = dialect;
+    t->x.result = RPR_LATER;
+    arrive(t, "ab");
+    wire_ns(t->wire, "svc", 77, NS_DESTROY);
+    settle(&t->world, t->node);
+    t->world.events[0] = '\0';
+    t->x.result = RPR_DONE;
+}
+
+static void arrive_from(struct bench *t, uint32_t src, const char *texts)
+{
+    for (; *texts; texts++)
+        wire_put(t->wire, src, ept_addr(&t->x), texts, 1);
+    settle(&t->world, t->node);
+}
+
+static void the_next_peer_comes_after_what_was_kept(void **state)
+{
+    struct bench t;
+
+    (void)state;
+    ending_init(&t, RPR_DIALECT_NUTTX);
+    wire_ns(t.wire, "svc", 78, NS_CREATE_ACK);
+    arrive_from(&t, 78, "cd");
+    assert_events(&t.world, "");
+    assert_int_equal(ept_send(&t.x, "."), -RPR_ENOTCONN);
+    assert_int_equal(info(&t).n_kept, 4);
+    (void)rpr_ept_resume(t.x.h);
+    assert_events(&t.world, "x:rx a;x:rx b;x:unbound closed;x:bound 78;x:rx c;x:rx d;");
+    assert_int_equal(ept_send(&t.x, "."), 0);
+    arrive_from(&t, 78, "e");
+    assert_events(&t.world, "x:rx e;");
+    pass(&t.world, t.node, S(1));
+    assert_said(t.wire, "1024>78 .;"); /* it does not announce itself again */
+    assert_int_equal(info(&t).dropped, 0);
+    bench_fini(&t);
+}
+
+/* One that came, sent and left meanwhile is heard all the same; one that sent nothing is not. */
+static void peers_come_and_go_behind_what_was_kept(void **state)
+{
+    struct bench t;
+
+    (void)state;
+    ending_init(&t, RPR_DIALECT_NUTTX);
+    for (uint32_t peer = 78; peer < 81; peer++) {
+        wire_ns(t.wire, "svc", peer, NS_CREATE_ACK);
+        arrive_from(&t, peer, peer == 79 ? "" : "c");
+        wire_ns(t.wire, "svc", peer, NS_DESTROY);
+    }
+    wire_ns(t.wire, "svc", 81, NS_CREATE_ACK);
+    settle(&t.world, t.node);
+    (void)rpr_ept_resume(t.x.h);
+    assert_events(&t.world, "x:rx a;x:rx b;x:unbound closed;x:bound 78;x:rx c;x:unbound closed;"
+                            "x:bound 80;x:rx c;x:unbound closed;x:bound 81;");
+    assert_int_equal(ept_send(&t.x, "."), 0);
+    assert_said(t.wire, "1024>81 .;");
+    bench_fini(&t);
+}
+
+static void the_last_of_them_leaves_too(void **state)
+{
+    struct bench t;
+
+    (void)state;
+    ending_init(&t, RPR_DIALECT_NUTTX);
+    wire_ns(t.wire, "svc", 78, NS_CREATE_ACK);
+    arrive_from(&t, 78, "c");
+    wire_ns(t.wire, "svc", 78, NS_DESTROY);
+    arrive_from(&t, 78, "z"); /* from nobody */
+    assert_int_equal(info(&t).n_kept, 3);
+    (void)rpr_ept_resume(t.x.h);
+    assert_events(&t.world, "x:rx a;x:rx b;x:unbound closed;x:bound 78;x:rx c;x:unbound closed;");
+    assert_said(t.wire, "");
+    pass(&t.world, t.node, MS(10));
+    assert_said(t.wire, "CREATE svc 1024;");
+    bench_fini(&t);
+}
+
+/* The link goes, or the endpoint, with a peer that it has not heard of yet. */
+static void the_next_peer_is_lost_unheard(void **state)
+{
+    struct bench t;
+
+    (void)state;
+    ending_init(&t, RPR_DIALECT_NUTTX);
+    wire_ns(t.wire, "svc", 78, NS_CREATE_ACK);
+    arrive_from(&t, 78, "c");
+    rpr_link_down(&t.wire->link, "gone");
+    assert_events(&t.world, "x:unbound lost;");
+    (void)rpr_ept_resume(t.x.h); /* who asks for it by himself loses nothing that has come */
+    assert_events(&t.world, "x:rx a;x:rx b;x:rx c;");
+    bench_fini(&t);
+    ending_init(&t, RPR_DIALECT_NUTTX);
+    wire_ns(t.wire, "svc", 78, NS_CREATE_ACK);
+    arrive_from(&t, 78, "c");
+    assert_int_equal(rpr_ept_close(t.x.h), 0);
+    assert_events(&t.world, "x:closed;");
+    settle(&t.world, t.node);
+    assert_said(t.wire, "DESTROY svc 1024;"); /* that peer believes to be bound */
+    bench_fini(&t);
+}
+
+/* Where nobody acknowledges, the first message is the answer. */
+static void the_next_peer_writes_first(void **state)
+{
+    struct bench t;
+
+    (void)state;
+    ending_init(&t, RPR_DIALECT_LINUX);
+    arrive_from(&t, 78, "cd");
+    assert_events(&t.world, "");
+    (void)rpr_ept_resume(t.x.h);
+    assert_events(&t.world, "x:rx a;x:rx b;x:unbound closed;x:bound 78;x:rx c;x:rx d;");
+    bench_fini(&t);
+}
+
 static void what_is_kept_is_lost_with_the_link(void **state)
 {
     struct bench t;
@@ -563,6 +685,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_kept_message_held_by_who_closes),
         cmocka_unit_test(closed_and_later),
         cmocka_unit_test(what_came_before_destroy_is_delivered_first),
+        cmocka_unit_test(the_next_peer_comes_after_what_was_kept),
+        cmocka_unit_test(peers_come_and_go_behind_what_was_kept),
+        cmocka_unit_test(the_last_of_them_leaves_too),
+        cmocka_unit_test(the_next_peer_is_lost_unheard),
+        cmocka_unit_test(the_next_peer_writes_first),
         cmocka_unit_test(what_is_kept_is_lost_with_the_link),
     };
     return RUN_TESTS(tests, argc, argv);
