@@ -56,6 +56,7 @@ struct rpr_vring_session {
     bool always_ring; /* the peer's suppression flags mean nothing (H-28) */
     enum rpr_dialect dialect;
     bool credit;
+    bool may_ack; /* struct rpr_session */
     void (*ring)(void *ctx,
                  bool to_tx_ring); /* the doorbell. Any thread that sends. Must not wait */
     void (*detached)(void *ctx);   /* owner: nothing of the region is used any more */
@@ -89,11 +90,15 @@ int rpr_vring_attach(struct rpr_link *link, const struct rpr_vring_session *sess
 /* The peer is gone. Messages that it had published are delivered first if `drain`. */
 void rpr_vring_detach(struct rpr_link *link, const char *reason, bool drain);
 
-/* The CPU that the peer's owner runs on, or -1: asleep or unknown. */
-int rpr_vring_peer_cpu(const struct rpr_link *link);
+/* The words in which the owners of both sides say on which CPU they run: CPU + 1, or 0 for asleep or
+ * unknown; 4 bytes, little-endian. NULL where the layout has none. */
+struct rpr_vring_cpus {
+    uint8_t *own;
+    const uint8_t *peer;
+};
 
-/* Tells the peer on which CPU our owner runs. */
-void rpr_vring_own_cpu(struct rpr_link *link, int cpu);
+/* Those of the session that is attached; in its region. */
+struct rpr_vring_cpus rpr_vring_cpus(const struct rpr_link *link);
 
 #ifdef __cplusplus
 }

@@ -11,7 +11,6 @@
 
 void bell_ring_eventfd(int fd)
 {
-    int before = errno; /* of the code that a signal handler interrupted */
     uint64_t one = 1;
 
     if (write(fd, &one, sizeof(one)) < 0 && errno == EAGAIN) {
@@ -20,7 +19,6 @@ void bell_ring_eventfd(int fd)
         if (read(fd, &full, sizeof(full)) >= 0 || errno == EAGAIN)
             (void)!write(fd, &one, sizeof(one)); /* again EAGAIN: the peer just rings itself */
     }
-    errno = before;
 }
 
 void bell_ring_socket(int fd)

@@ -15,7 +15,7 @@
 
 #include <stdbool.h>
 
-/* Any thread, any signal handler. */
+/* Any thread, any signal handler that keeps errno. */
 void bell_ring_eventfd(int fd);
 void bell_ring_socket(int fd);
 

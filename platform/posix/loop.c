@@ -6,9 +6,9 @@
  * rpr_node_arm(), however many links there are: a doorbell is an eventfd, registered edge triggered
  * and never read, and its event leads to its link.
  *
- * A turn sleeps only if the turn before it asked all peers for doorbells, found nothing, and
- * nothing was begun since. So whoever waits for something outside of the loop sees it happen
- * before the loop sleeps.
+ * A turn sleeps only if the turn before it left nothing undone, nothing was begun since, and nothing
+ * has come when all peers have been asked for doorbells. What a turn delivers, it delivers after its
+ * sleep. So whoever waits for something outside of the loop sees it happen before the loop sleeps.
  */
 #include "posix/loop.h"
 
@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "core/core.h"
 #include "posix/bell.h"
 #include "posix/platform.h"
@@ -59,6 +60,9 @@ struct rpr_loop {
     struct loop_peer *hot[N_HOT];
     unsigned n_hot;
 
+    bool in_turn;
+    struct loop_peer *due; /* to be rung at its end */
+
     struct epoll_event events[N_EVENTS];
     int n_events, event_at; /* those from event_at on are still to be dispatched */
 };
@@ -77,8 +81,11 @@ void loop_wake(struct rpr_loop *loop)
 {
     /* Pairs with wake_seen(): whoever finds the flag set has its work seen by the poll that follows
      * the exchange there. */
+    int before = errno; /* of the code that a signal handler interrupted */
+
     if (!atomic_exchange_explicit(&loop->wake_pending, true, memory_order_acq_rel))
         bell_ring_eventfd(loop->wake_fd);
+    errno = before;
 }
 
 static void wake_loop(void *ctx)
@@ -272,12 +279,23 @@ static int look(struct rpr_loop *loop, uint64_t wait_ns)
 
 /* ---- peers that run on another CPU ---------------------------------------------------------------------- */
 
-static void tell_cpu(struct rpr_loop *loop, int cpu)
+static inline void tell_peer(struct loop_peer *peer, int cpu)
+{
+    if (peer->cpus.own)
+        put_le32(peer->cpus.own, (uint32_t)(cpu + 1));
+}
+
+static inline int told_by(const struct loop_peer *peer)
+{
+    return peer->cpus.peer ? (int)get_once_le32(peer->cpus.peer) - 1 : -1;
+}
+
+static inline void tell_cpu(struct rpr_loop *loop, int cpu)
 {
     unsigned i;
 
     for (i = 0; i < loop->n_hot; i++)
-        rpr_vring_own_cpu(loop->hot[i]->link, cpu);
+        tell_peer(loop->hot[i], cpu);
 }
 
 static void look_at_cpu(struct rpr_loop *loop)
@@ -299,11 +317,11 @@ static void cool(struct rpr_loop *loop, unsigned index)
 
 void loop_peer_heard(struct rpr_loop *loop, struct loop_peer *peer)
 {
-    int cpu = rpr_vring_peer_cpu(peer->link);
+    int cpu = told_by(peer);
 
     if (RPR_UNLIKELY(!peer->hot)) {
         if (loop->n_hot == N_HOT) {
-            rpr_vring_own_cpu(loop->hot[0]->link, -1);
+            tell_peer(loop->hot[0], -1);
             cool(loop, 0);
         }
         loop->hot[loop->n_hot++] = peer;
@@ -312,28 +330,61 @@ void loop_peer_heard(struct rpr_loop *loop, struct loop_peer *peer)
     if (cpu >= 0)
         peer->cpu = cpu + 1;
     atomic_store_explicit(&peer->rung, false, memory_order_relaxed);
-    rpr_vring_own_cpu(peer->link, loop->cpu);
+    tell_peer(peer, loop->cpu);
+}
+
+static void ring(struct loop_peer *peer)
+{
+    atomic_store_explicit(&peer->rung, true, memory_order_relaxed);
+    peer->ring(peer->bell);
+}
+
+/* A system call is best made from a place that few calls lead to: the kernel leaves the processor's
+ * predictions of our returns in ruins. */
+void loop_peer_ring(struct rpr_loop *loop, struct loop_peer *peer)
+{
+    if (loop->locked || !loop->in_turn) {
+        ring(peer);
+    } else if (!peer->due) {
+        peer->due = true;
+        peer->next_due = loop->due;
+        loop->due = peer;
+    }
+}
+
+static void ring_if_due(struct rpr_loop *loop, struct loop_peer *peer)
+{
+    struct loop_peer **at = &loop->due;
+
+    if (!peer->due)
+        return;
+    while (*at != peer)
+        at = &(*at)->next_due;
+    *at = peer->next_due;
+    peer->due = false;
+    ring(peer);
 }
 
 void loop_peer_forget(struct rpr_loop *loop, struct loop_peer *peer)
 {
     unsigned i;
 
+    ring_if_due(loop, peer);
     for (i = 0; i < loop->n_hot; i++)
         if (loop->hot[i] == peer) {
-            rpr_vring_own_cpu(peer->link, -1);
+            tell_peer(peer, -1);
             cool(loop, i);
         }
 }
 
 /* The CPU on which a peer runs, or will in a moment because it was rung; -1: it sleeps. */
-static int cpu_of(struct loop_peer *peer)
+static inline int cpu_of(struct loop_peer *peer)
 {
     int cpu;
 
     if (!peer->link->active)
         return -1; /* it would ring */
-    cpu = rpr_vring_peer_cpu(peer->link);
+    cpu = told_by(peer);
     if (cpu >= 0)
         peer->cpu = cpu + 1;
     else if (atomic_load_explicit(&peer->rung, memory_order_relaxed))
@@ -341,7 +392,7 @@ static int cpu_of(struct loop_peer *peer)
     return cpu;
 }
 
-static bool peer_runs_elsewhere(struct rpr_loop *loop)
+static inline bool peer_runs_elsewhere(struct rpr_loop *loop)
 {
     unsigned i;
 
@@ -355,19 +406,6 @@ static bool peer_runs_elsewhere(struct rpr_loop *loop)
 }
 
 /* ---- a turn ------------------------------------------------------------------------------------------------ */
-
-/* Was everybody asked for doorbells, and was nothing begun since? This is what rpr_node_arm() would
- * say, without asking anybody. */
-static bool quiet(const struct rpr_loop *loop)
-{
-    const struct rpr_node *node = loop->node;
-    const struct rpr_link *link = node->active;
-
-    while (link && link->polled)
-        link = link->next_active;
-    return !link && !loop->more && !node->touched &&
-           !atomic_load_explicit(&node->attention, memory_order_relaxed);
-}
 
 static uint64_t next_deadline(const struct rpr_loop *loop)
 {
@@ -412,25 +450,43 @@ static void poll_node(struct rpr_loop *loop)
     loop->more = next == RPR_POLL_MORE;
 }
 
-/* Nothing is left to do: look on for a while, or ask for doorbells. */
-static void rest(struct rpr_loop *loop)
+/* Is there nothing to do? Then looks on for a while, or asks for doorbells. */
+static inline bool may_sleep(struct rpr_loop *loop)
 {
-    if (loop->spin_ns && peer_runs_elsewhere(loop) &&
-        loop->now_ns - loop->active_ns < loop->spin_ns) {
+    if (loop->more)
+        return false;
+    if (loop->spin_ns && loop->now_ns - loop->active_ns < loop->spin_ns &&
+        peer_runs_elsewhere(loop)) {
         loop->spinning = true;
-        return;
+        return false;
     }
     loop->spinning = false;
     tell_cpu(loop, -1);
-    if (!rpr_node_arm(loop->node))
-        tell_cpu(loop, loop->cpu);
+    if (rpr_node_arm(loop->node))
+        return true;
+    tell_cpu(loop, loop->cpu);
+    return false;
 }
 
-int rpr_loop_turn(struct rpr_loop *loop, int timeout_ms)
+/* Before doorbells are asked for: a peer that takes over this CPU and answers at once need not ring. */
+static inline void ring_due(struct rpr_loop *loop)
+{
+    struct loop_peer *peer;
+
+    loop->in_turn = false;
+    while ((peer = loop->due)) {
+        loop->due = peer->next_due;
+        peer->due = false;
+        ring(peer);
+    }
+}
+
+static inline __attribute__((always_inline)) int turn(struct rpr_loop *loop, int timeout_ms)
 {
     int error = 0;
 
-    if (timeout_ms != 0 && quiet(loop)) {
+    loop->in_turn = true;
+    if (timeout_ms != 0 && may_sleep(loop)) {
         error = sleep_at_most(loop, timeout_ms);
         read_clocks(loop);
         loop->looked_ns = loop->now_ns;
@@ -442,9 +498,13 @@ int rpr_loop_turn(struct rpr_loop *loop, int timeout_ms)
         }
     }
     poll_node(loop);
-    if (timeout_ms != 0 && !loop->more)
-        rest(loop);
+    ring_due(loop);
     return error;
+}
+
+int rpr_loop_turn(struct rpr_loop *loop, int timeout_ms)
+{
+    return turn(loop, timeout_ms);
 }
 
 int rpr_loop_run(struct rpr_loop *loop)
@@ -452,7 +512,7 @@ int rpr_loop_run(struct rpr_loop *loop)
     int error = 0;
 
     while (!error && !atomic_load_explicit(&loop->stop, memory_order_acquire))
-        error = rpr_loop_turn(loop, -1);
+        error = turn(loop, -1);
     atomic_store_explicit(&loop->stop, false, memory_order_relaxed);
     return error;
 }

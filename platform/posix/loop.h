@@ -6,13 +6,20 @@
 #define POSIX_LOOP_H
 
 #include <rpr/posix.h>
+#include <rpr/vring.h>
 
 /* The other end of one session over shared memory, as far as spinning goes. Zeroed before use. */
 struct loop_peer {
     struct rpr_link *link;
+    struct rpr_vring_cpus cpus;
     int cpu;           /* where it ran when it was heard of last, + 1; 0: not known */
     _Atomic bool rung; /* since it was heard of last: it will run soon. Any thread */
     bool hot;          /* among those the loop watches before it sleeps */
+
+    void (*ring)(int fd); /* of bell.h */
+    int bell;             /* its descriptor; the session's */
+    bool due;             /* rung at the end of the turn */
+    struct loop_peer *next_due;
 };
 
 /* The peer is there: it came up, or rang. The last few of them are told on which CPU this loop
@@ -20,7 +27,11 @@ struct loop_peer {
  * links. */
 void loop_peer_heard(struct rpr_loop *loop, struct loop_peer *peer);
 
-/* Before the session ends. */
+/* Rings its doorbell: at the end of the turn if it is in one, else now. Any thread if the loop is
+ * locked. */
+void loop_peer_ring(struct rpr_loop *loop, struct loop_peer *peer);
+
+/* Before the session ends; rings what is due. */
 void loop_peer_forget(struct rpr_loop *loop, struct loop_peer *peer);
 
 /* Does what there is to do and asks for doorbells, so that the loop's descriptor becomes readable

@@ -39,6 +39,7 @@ static void close_fd(int fd)
 
 static void free_session(struct session *s)
 {
+    loop_peer_forget(s->config.loop, &s->peer); /* the last messages may have made it due again */
     if (s->base)
         region_unmap(s->base, s->layout.bytes);
     close_fd(s->socket.fd);
@@ -80,22 +81,12 @@ bool session_peer_closed(const struct session *s)
 
 /* ---- doorbells --------------------------------------------------------------------------------------- */
 
-static void ring_eventfd(void *ctx, bool to_tx_ring)
+static void ring(void *ctx, bool to_tx_ring)
 {
     struct session *s = ctx;
 
     (void)to_tx_ring;
-    atomic_store_explicit(&s->peer.rung, true, memory_order_relaxed);
-    bell_ring_eventfd(s->peer_bell);
-}
-
-static void ring_socket(void *ctx, bool to_tx_ring)
-{
-    struct session *s = ctx;
-
-    (void)to_tx_ring;
-    atomic_store_explicit(&s->peer.rung, true, memory_order_relaxed);
-    bell_ring_socket(s->socket.fd);
+    loop_peer_ring(s->config.loop, &s->peer);
 }
 
 static void heard(struct session *s)
@@ -184,12 +175,14 @@ static int start(struct session **session, struct session *s, enum rpr_vring_rol
         .layout = s->layout,
         .dialect = RPR_DIALECT_RPR,
         .credit = credit,
-        .ring = s->peer_bell < 0 ? ring_socket : ring_eventfd,
+        .ring = ring,
         .detached = detached,
         .ctx = s,
     };
     int error = rpr_watch_start(s->config.loop, &s->socket);
 
+    s->peer.ring = s->peer_bell < 0 ? bell_ring_socket : bell_ring_eventfd;
+    s->peer.bell = s->peer_bell < 0 ? s->socket.fd : s->peer_bell;
     if (!error && s->bell.fd >= 0)
         error = rpr_watch_start_edge(s->config.loop, &s->bell);
     if (!error) {
@@ -202,6 +195,7 @@ static int start(struct session **session, struct session *s, enum rpr_vring_rol
         session_mute(s);
         free_session(s);
     } else if (*session) {
+        s->peer.cpus = rpr_vring_cpus(s->config.link);
         heard(s); /* it may have sent before we listened */
     }
     return error;

@@ -118,8 +118,6 @@ static RPR_COLD const char *ring_check_desc(const struct ring_region *region, ui
         return "a descriptor points outside the shared region";
     if (offset % 4 != 0)
         return "a descriptor is not aligned";
-    if (offset & 3)
-        return "a descriptor's address is not a multiple of 4";
     if (len < RPR_HEADER_BYTES)
         return "a descriptor is too short for a header";
     if (rest >> 32 & (RING_DESC_NEXT | RING_DESC_INDIRECT))

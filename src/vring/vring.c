@@ -41,8 +41,9 @@ struct vring_link {
     _Atomic(const char *) wrong;
     void (*ring)(void *ctx, bool to_tx_ring);
     void *ring_ctx;
-    uint8_t *own_power, *own_cpu;
-    const uint8_t *peer_power, *peer_cpu;
+    uint8_t *own_power;
+    const uint8_t *peer_power;
+    struct rpr_vring_cpus cpus;
     uint32_t peer_power_seen;
     struct holder *holders; /* who holds which rx buffer */
     struct rpr_vring_port port;
@@ -365,19 +366,9 @@ static int power(struct rpr_link *link, bool running)
     return 0;
 }
 
-int rpr_vring_peer_cpu(const struct rpr_link *link)
+struct rpr_vring_cpus rpr_vring_cpus(const struct rpr_link *link)
 {
-    const struct vring_link *v = RPR_CONTAINER(link, const struct vring_link, link);
-
-    return v->link.incarnation && v->peer_cpu ? (int)ring_read32(v->peer_cpu) - 1 : -1;
-}
-
-void rpr_vring_own_cpu(struct rpr_link *link, int cpu)
-{
-    struct vring_link *v = vring_of(link);
-
-    if (v->link.incarnation && v->own_cpu)
-        ring_write32(v->own_cpu, (uint32_t)(cpu + 1));
+    return RPR_CONTAINER(link, const struct vring_link, link)->cpus;
 }
 
 /* ---- the two roles ---------------------------------------------------------------------------------------- */
@@ -674,8 +665,8 @@ static void start_words(struct vring_link *v, const struct rpr_vring_session *c)
 
     v->own_power = own_power ? base + own_power : NULL;
     v->peer_power = peer_power ? base + peer_power : NULL;
-    v->own_cpu = own_cpu ? base + own_cpu : NULL;
-    v->peer_cpu = peer_cpu ? base + peer_cpu : NULL;
+    v->cpus.own = own_cpu ? base + own_cpu : NULL;
+    v->cpus.peer = peer_cpu ? base + peer_cpu : NULL;
     v->peer_power_seen = 0;
 }
 

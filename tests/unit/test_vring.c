@@ -429,11 +429,10 @@ static void power_and_cpu_words(void **state)
         assert_int_equal(rpr_device_power(device_of(&t, from), true), 0);
         settle_both(&t);
         assert_int_equal(rpr_device_state(device_of(&t, !from)), RPR_DEVICE_UP);
-        assert_int_equal(rpr_vring_peer_cpu(t.pair.end[!from].link), -1);
-        rpr_vring_own_cpu(t.pair.end[from].link, 3);
-        assert_int_equal(rpr_vring_peer_cpu(t.pair.end[!from].link), 3);
-        rpr_vring_own_cpu(t.pair.end[from].link, -1);
-        assert_int_equal(rpr_vring_peer_cpu(t.pair.end[!from].link), -1);
+        put_le32(rpr_vring_cpus(t.pair.end[from].link).own, 4);
+        assert_int_equal(get_once_le32(rpr_vring_cpus(t.pair.end[!from].link).peer), 4);
+        put_le32(rpr_vring_cpus(t.pair.end[from].link).own, 0);
+        assert_int_equal(get_once_le32(rpr_vring_cpus(t.pair.end[!from].link).peer), 0);
     }
     bench_fini(&t);
 }
