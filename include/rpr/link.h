@@ -24,9 +24,10 @@ extern "C" {
 
 /* How the peer of a link behaves where peers differ (WIRE 1.3): rows of one table in the core. */
 enum rpr_dialect {
-    RPR_DIALECT_RPR,     /* our own: acknowledges, flow control where agreed */
-    RPR_DIALECT_NUTTX,   /* acknowledges with CREATE_ACK */
-    RPR_DIALECT_OPENAMP, /* no ACK: a server answers with its own CREATE; latches the sender */
+    RPR_DIALECT_RPR,       /* our own: acknowledges, flow control where agreed */
+    RPR_DIALECT_NUTTX,     /* acknowledges with CREATE_ACK */
+    RPR_DIALECT_NUTTX_OLD, /* the same, with CPU names where they were before March 2026 (H-6) */
+    RPR_DIALECT_OPENAMP,   /* no ACK: a server answers with its own CREATE; latches the sender */
     RPR_DIALECT_LINUX, /* no ACK; a second CREATE makes a second channel: stay silent, learn from data */
     RPR_DIALECT_LITE, /* RPMsg-Lite: as OpenAMP, does not latch */
     RPR_N_DIALECTS
@@ -144,6 +145,7 @@ struct rpr_link {
     _Atomic uint8_t attention;   /* a poll has more to do here than messages */
     struct rpr_endpoint *holder; /* set by rpr_link_rx() when it returns RPR_LINK_RX_HELD */
     bool credit;                 /* flow control per endpoint agreed with this peer */
+    bool may_ack;                /* struct rpr_session */
     bool peer_suspended;
     bool active, armed, polled;
     bool touched;       /* `flush` follows at the end of this poll; a transport may read it */
@@ -175,7 +177,8 @@ struct rpr_session {
     struct rpr_incarnation *incarnation;
     uint32_t tx_len, rx_len; /* longest payloads, 1..65519 */
     enum rpr_dialect dialect;
-    bool credit; /* both ends are ours and agreed on flow control (SPEC) */
+    bool credit;  /* both ends are ours and agreed on flow control (SPEC) */
+    bool may_ack; /* with its first CREATE_ACK the peer becomes one of RPR_DIALECT_NUTTX */
 };
 
 /* ---- upcalls, owner only -------------------------------------------------------------------- */

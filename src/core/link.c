@@ -494,6 +494,7 @@ void rpr_link_up(struct rpr_link *link, const struct rpr_session *session)
     link->rx_len = session->rx_len;
     link->dialect = session->dialect;
     link->credit = session->credit;
+    link->may_ack = session->may_ack;
     link->wait_us = WAIT_FIRST_US;
     link->up_at_ns = link->node->now_ns;
     link_lock(link);

@@ -713,7 +713,8 @@ int rpr_vring_attach(struct rpr_link *link, const struct rpr_vring_session *c)
                     .rx_len = c->layout.ring[v->driver ? RING_TO_DRIVER : RING_TO_DEVICE].size -
                               RPR_HEADER_BYTES,
                     .dialect = c->dialect,
-                    .credit = c->credit});
+                    .credit = c->credit,
+                    .may_ack = c->may_ack});
     return 0;
 }
 
