@@ -14,6 +14,7 @@
 static const struct dialect dialects[RPR_N_DIALECTS] = {
     [RPR_DIALECT_RPR] = {"rpr", .ack = true},
     [RPR_DIALECT_NUTTX] = {"nuttx", .ack = true},
+    [RPR_DIALECT_NUTTX_OLD] = {"nuttx-old", .ack = true},
     [RPR_DIALECT_OPENAMP] = {"openamp", .answer_create = true, .latch = true},
     [RPR_DIALECT_LINUX] = {"linux", .latch = true},
     [RPR_DIALECT_LITE] = {"rpmsg-lite", .answer_create = true, .latch = true},
@@ -444,6 +445,15 @@ void ns_hand_over(struct rpr_device *d)
     }
 }
 
+/* Of one that may know CREATE_ACK or may have agreed to it blindly, the first one tells. */
+static bool acknowledges(struct rpr_link *link)
+{
+    if (link->may_ack)
+        link->dialect = RPR_DIALECT_NUTTX;
+    link->may_ack = false;
+    return dialect_of(link)->ack;
+}
+
 void ns_receive(struct rpr_link *link, const uint8_t *payload, uint32_t len)
 {
     struct rpr_device *d = link->device;
@@ -456,7 +466,7 @@ void ns_receive(struct rpr_link *link, const uint8_t *payload, uint32_t len)
     if (len == RPMSG_NS_BYTES)
         memcpy(copy, payload, RPMSG_NS_BYTES);
     if (len != RPMSG_NS_BYTES || ns_decode(&message, copy, len) != NS_OK ||
-        (message.flags == NS_CREATE_ACK && !dialect_of(link)->ack)) {
+        (message.flags == NS_CREATE_ACK && !acknowledges(link))) {
         d->counters.errors++;
         return;
     }
