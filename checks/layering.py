@@ -19,7 +19,7 @@ LAYERS = {
     "base": (set(), {"rpr.h", "error.h", "platform.h"}),
     "wire": ({"base"}, {"error.h"}),
     "core": ({"base", "wire"}, CONTRACTS | {"loop.h"}),
-    "vring": ({"base", "wire"}, CONTRACTS | {"vring.h"}),
+    "vring": ({"base", "wire"}, CONTRACTS | {"vring.h", "ivshmem.h"}),
     "serial": ({"base", "wire"}, CONTRACTS | {"serial.h", "frame.h"}),
     "router": ({"base", "wire"}, CONTRACTS | {"router.h"}),
     "service": ({"base", "wire"}, CONTRACTS | {"router.h", "service.h"}),

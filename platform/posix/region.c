@@ -4,11 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <rpr/error.h>
+
+#include "posix/guard.h"
 
 /* A shrunk file would be SIGBUS for who has it mapped. */
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
@@ -50,4 +54,90 @@ const char *region_take(int fd, size_t bytes, void **base)
 void region_unmap(void *base, size_t bytes)
 {
     munmap(base, bytes);
+}
+
+/* ---- a file ------------------------------------------------------------------------------------------ */
+
+static const char *explain(int code)
+{
+    return code == ENOENT ? "does not exist yet" : strerror(code);
+}
+
+/* NULL: `*bytes` is what it has now. */
+static const char *see_size(int fd, size_t least, size_t make, size_t *bytes,
+                            char text[REGION_TEXT])
+{
+    struct stat file;
+
+    if (fstat(fd, &file) != 0)
+        return strerror(errno);
+    if (!S_ISREG(file.st_mode))
+        return "is no file";
+    if (file.st_size == 0 && make) {
+        if (ftruncate(fd, (off_t)make) != 0)
+            return strerror(errno);
+        file.st_size = (off_t)make;
+    }
+    *bytes = (size_t)file.st_size;
+    if (*bytes >= least)
+        return NULL;
+    snprintf(text, REGION_TEXT, "has %zu bytes, %zu are needed", *bytes, least);
+    return text;
+}
+
+static const char *map_file(struct region_file *f, size_t most)
+{
+    if (f->bytes > most)
+        f->bytes = most;
+    if (map(f->fd, f->bytes, &f->base))
+        return "cannot be mapped";
+    f->guard = guard_start(f->base, f->bytes);
+    if (f->guard)
+        return NULL;
+    region_unmap(f->base, f->bytes);
+    return "out of memory";
+}
+
+const char *region_file_map(struct region_file *f, const char *path, size_t least, size_t make,
+                            size_t most, char text[REGION_TEXT])
+{
+    char why[REGION_TEXT];
+    const char *wrong;
+
+    f->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (make ? O_CREAT : 0), 0660);
+    wrong = f->fd < 0 ? explain(errno) : see_size(f->fd, least, make, &f->bytes, why);
+    if (!wrong)
+        wrong = map_file(f, most);
+    if (!wrong)
+        return NULL;
+    if (f->fd >= 0)
+        close(f->fd);
+    snprintf(text, REGION_TEXT, "%.*s: %.50s", 100, path, wrong);
+    return text;
+}
+
+void region_file_unmap(struct region_file *f)
+{
+    guard_stop(f->guard);
+    region_unmap(f->base, f->bytes);
+    close(f->fd);
+}
+
+const char *region_file_lost(const struct region_file *f, const char *path)
+{
+    struct stat now, then;
+
+    if (guard_hit(f->guard))
+        return "the file became shorter";
+    if (stat(path, &now) != 0)
+        return "the file was removed";
+    if (fstat(f->fd, &then) != 0 || now.st_dev != then.st_dev || now.st_ino != then.st_ino)
+        return "the file was replaced";
+    return (uint64_t)now.st_size < f->bytes ? "the file became shorter" : NULL;
+}
+
+bool region_file_part(const struct region_file *f)
+{
+    return mmap(f->base, f->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, f->fd, 0) !=
+           MAP_FAILED;
 }

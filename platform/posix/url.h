@@ -50,5 +50,6 @@ int url_wrong(char error[RPR_ERROR_TEXT], const char *url, const char *what);
 /* ---- the kinds ------------------------------------------------------------------------------------ */
 
 extern const struct url_kind url_shm;
+extern const struct url_kind url_ivshmem;
 
 #endif

@@ -23,6 +23,12 @@ static void good_urls(void **state)
         {"shm:/run/a?size=65519&buffers=2", 65519},
         {"shm:/run/a?listen=1&buffers=32768&size=496", 496},
         {"shm:/run/a:b", 2048},
+        {"ivshmem:/dev/shm/x?role=master", 1520},
+        {"ivshmem:x?layout=rptun&role=slave", 1520},
+        {"ivshmem:x?role=slave&layout=sim", 1520},
+        {"ivshmem:x?role=master&layout=lite", 2032},
+        {"ivshmem:x?role=slave&buffers=1024&size=65519", 65519},
+        {"ivshmem:x?role=master&layout=sim&buffers=2&size=64", 64},
     };
     char error[RPR_ERROR_TEXT];
 
@@ -72,7 +78,23 @@ static void bad_urls(void **state)
         {"serial:/dev/ttyS0?baud=115200", -RPR_ENOTSUP, "not in this version"},
         {"unix:/tmp/s", -RPR_ENOTSUP, "not in this version"},
         {"tcp:localhost:1", -RPR_ENOTSUP, "not in this version"},
-        {"ivshmem:/dev/shm/x?role=master", -RPR_ENOTSUP, "not in this version"},
+        {"ivshmem:", -RPR_EINVAL, "needs the path of a file"},
+        {"ivshmem:/dev/shm/?role=master", -RPR_EINVAL, "needs the path of a file"},
+        {"ivshmem:/dev/shm/x", -RPR_EINVAL, "needs role=master or role=slave"},
+        {"ivshmem:/dev/shm/x?layout=lite", -RPR_EINVAL, "needs role=master or role=slave"},
+        {"ivshmem:/dev/shm/x?role=", -RPR_EINVAL, "role takes master or slave"},
+        {"ivshmem:/dev/shm/x?role=Master", -RPR_EINVAL, "role takes master or slave"},
+        {"ivshmem:/dev/shm/x?role=slave&role=slave", -RPR_EINVAL, "role is given twice"},
+        {"ivshmem:/dev/shm/x?role=slave&layout=bmp", -RPR_EINVAL,
+         "layout takes rptun, lite or sim"},
+        {"ivshmem:/dev/shm/x?role=slave&size=63", -RPR_EINVAL, "size takes 64 to 65519"},
+        {"ivshmem:/dev/shm/x?role=slave&buffers=12", -RPR_EINVAL, "buffers takes a power of two"},
+        {"ivshmem:/dev/shm/x?role=slave&buffers=2048", -RPR_EINVAL, "from 2 to 1024"},
+        {"ivshmem:/dev/shm/x?role=master&buffers=8", -RPR_EINVAL, "for the slave to say"},
+        {"ivshmem:/dev/shm/x?role=slave&layout=lite&buffers=8", -RPR_EINVAL,
+         "for the master to say"},
+        {"ivshmem:/dev/shm/x?role=slave&listen=1", -RPR_EINVAL,
+         "unknown key \"listen\" (role, layout, buffers, size)"},
         {"spi:/dev/spi0", -RPR_ENOTSUP, "not in this version"},
     };
     char error[RPR_ERROR_TEXT];
