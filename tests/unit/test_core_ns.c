@@ -95,6 +95,8 @@ static const struct row rows[] = {
     {RPR_DIALECT_RPR, "rpr", "ACK svc 1024;", "ACK svc 1024;", "DESTROY svc 1024;", true, false},
     {RPR_DIALECT_NUTTX, "nuttx", "ACK svc 1024;", "ACK svc 1024;", "DESTROY svc 1024;", true,
      false},
+    {RPR_DIALECT_NUTTX_OLD, "nuttx-old", "ACK svc 1024;", "ACK svc 1024;", "DESTROY svc 1024;",
+     true, false},
     {RPR_DIALECT_OPENAMP, "openamp", "CREATE svc 1024;", "CREATE svc 1024;", "DESTROY svc 1024;",
      false, true},
     {RPR_DIALECT_LINUX, "linux", "", "", "", false, true},
