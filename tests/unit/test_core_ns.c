@@ -448,6 +448,63 @@ static void closed_before_the_ack_left(void **state)
     bench_fini(&t);
 }
 
+static void close_at_once(struct ept *e)
+{
+    assert_int_equal(rpr_ept_close(e->h), 0);
+}
+
+/* The same where it was offered because a service came: taken, given back, and there for the next. */
+static void offered_and_closed_before_the_ack_left(void **state)
+{
+    struct bench t;
+
+    (void)state;
+    bench_init(&t, RPR_DIALECT_NUTTX);
+    event(&t, "svc", 7, NS_CREATE);
+    t.y.on_bound = close_at_once;
+    open_service(&t, "svc");
+    assert_events(&t.world, "offered svc 7;y:bound 7;y:closed;");
+    assert_int_equal(info(&t).n_announcements, 1);
+    rpr_service_close(t.service);
+    t.y = (struct ept)EPT(&t.world, "y");
+    open_service(&t, "svc");
+    assert_events(&t.world, "offered svc 7;y:bound 7;");
+    assert_int_equal(info(&t).n_announcements, 0);
+    settle(&t.world, t.node);
+    assert_said(t.wire, "ACK svc 1024;");
+    bench_fini(&t);
+}
+
+/* Two names whose hashes on the first device of a node are the same in all 32 bits. */
+static void names_of_one_hash(void **state)
+{
+    static const char first[] = "jgjgqm", second[] = "cfhfil";
+
+    (void)state;
+    for (unsigned closed = 0; closed < 2; closed++) {
+        struct bench t;
+
+        bench_init(&t, RPR_DIALECT_NUTTX);
+        ept_open(&t.x, t.device, first);
+        ept_open(&t.y, t.device, second);
+        settle(&t.world, t.node);
+        assert_said(t.wire, "CREATE jgjgqm 1024;CREATE cfhfil 1025;");
+        event(&t, first, 7, NS_CREATE_ACK);
+        event(&t, second, 7, NS_CREATE_ACK); /* of one address even */
+        assert_events(&t.world, "x:bound 7;y:bound 7;");
+        event(&t, closed ? first : second, 7, NS_DESTROY);
+        assert_events(&t.world, closed ? "x:unbound closed;" : "y:unbound closed;");
+        event(&t, closed ? first : second, 8, NS_CREATE);
+        assert_events(&t.world, closed ? "x:bound 8;" : "y:bound 8;");
+        assert_int_equal(rpr_ept_close(closed ? t.x.h : t.y.h), 0);
+        event(&t, closed ? second : first, 7, NS_DESTROY); /* the other one is still found */
+        assert_events(&t.world,
+                      closed ? "x:closed;y:unbound closed;" : "y:closed;x:unbound closed;");
+        assert_int_equal(info(&t).counters.late, 0);
+        bench_fini(&t);
+    }
+}
+
 /* ---- words are state, not a queue ----------------------------------------------------------- */
 
 static void words_wait_for_a_buffer_and_collapse(void **state)
@@ -818,6 +875,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(at_most_256_are_kept),
         cmocka_unit_test(a_service_that_refuses_leaves_it_to_the_next),
         cmocka_unit_test(closed_before_the_ack_left),
+        cmocka_unit_test(offered_and_closed_before_the_ack_left),
+        cmocka_unit_test(names_of_one_hash),
         cmocka_unit_test(words_wait_for_a_buffer_and_collapse),
         cmocka_unit_test(a_word_goes_before_data_and_may_take_the_last_buffer),
         cmocka_unit_test(destroy_does_not_overtake_data),
