@@ -11,11 +11,11 @@
 #define LIST_BYTES 128u
 #define MAX_DIGITS 9u
 
-static const struct url_kind *const kinds[] = {&url_shm, &url_ivshmem};
+static const struct url_kind *const kinds[] = {&url_shm,  &url_pty, &url_serial,
+                                               &url_unix, &url_tcp, &url_ivshmem};
 
 /* Known kinds that this version does not have. */
-static const char *const later[] = {"pty", "serial",         "unix",      "tcp",
-                                    "spi", "ivshmem-server", "vhost-user"};
+static const char *const later[] = {"spi", "ivshmem-server", "vhost-user"};
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 #define N_LATER (sizeof(later) / sizeof(later[0]))

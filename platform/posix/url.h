@@ -50,6 +50,7 @@ int url_wrong(char error[RPR_ERROR_TEXT], const char *url, const char *what);
 /* ---- the kinds ------------------------------------------------------------------------------------ */
 
 extern const struct url_kind url_shm;
+extern const struct url_kind url_pty, url_serial, url_unix, url_tcp;
 extern const struct url_kind url_ivshmem;
 
 #endif
