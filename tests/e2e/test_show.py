@@ -5,7 +5,8 @@ import json
 from harness import Case, main
 
 DEVICE = {"name": str, "kind": str, "via": str, "transport": str, "state": str, "reason": str,
-          "session": int, "tx_len": int, "rx_len": int, "counters": dict, "endpoints": list}
+          "session": dict, "tx_len": int, "rx_len": int, "counters": dict, "endpoints": list}
+SESSION = {"number": int, "dialect": str, "credit": bool}
 COUNTERS = ("tx", "rx", "dropped", "parked", "late", "errors")
 ENDPOINT = {"name": str, "addr": int, "dest": int, "state": str}
 ROUTE = {"from": str, "to": str, "service": str, "state": str, "policy": str, "parked": int,
@@ -25,6 +26,7 @@ class Show(Case):
             self.check_shape(device, DEVICE)
             self.assertIn(device["kind"], ("link", "routed"))
             self.assertIn(device["state"], STATES)
+            self.check_shape(device["session"], SESSION)
             self.check_shape(device["counters"], dict.fromkeys(COUNTERS, int))
             for endpoint in device["endpoints"]:
                 self.check_shape(endpoint, ENDPOINT)

@@ -37,10 +37,20 @@ static void print_routes(json_t *all)
 
 /* ---- ls ------------------------------------------------------------------------------------------ */
 
+/* What a session says, as the device's own, for a table: its number stands for it. */
+static void flatten(json_t *device)
+{
+    json_t *session = json_object_get(device, "session");
+
+    json_object_set(device, "dialect", json_object_get(session, "dialect"));
+    json_object_set(device, "session", json_object_get(session, "number"));
+}
+
 static void print_ls(json_t *all)
 {
-    static const char *const device_keys[] = {"name",    "kind",   "via",    "transport", "state",
-                                              "session", "tx_len", "rx_len", "reason",    NULL};
+    static const char *const device_keys[] = {"name",    "kind",   "via",     "transport",
+                                              "dialect", "state",  "session", "tx_len",
+                                              "rx_len",  "reason", NULL};
     static const char *const endpoint_keys[] = {"device", "name", "addr", "dest", "state", NULL};
     json_t *devices = json_object_get(all, "devices");
     json_t *endpoints = json_array();
@@ -48,6 +58,10 @@ static void print_ls(json_t *all)
     json_t *device, *endpoint;
 
     printf("node %s\n\ndevices\n", text_of(all, "node"));
+    json_array_foreach(devices, i, device)
+    {
+        flatten(device);
+    }
     print_array(devices, device_keys, 2);
     json_array_foreach(devices, i, device)
     {
@@ -109,6 +123,7 @@ static void print_device(const char *node, json_t *device)
     const char *via = text_of(device, "via");
     const char *reason = text_of(device, "reason");
 
+    flatten(device);
     printf("Local: %s Remote: %s\n", node, text_of(device, "name"));
     printf("  %s%s%s over %s (%s), %s%s%s, session %lld, tx_len %lld, rx_len %lld\n",
            text_of(device, "kind"), via[0] != '\0' ? " via " : "", via,

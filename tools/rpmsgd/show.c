@@ -86,18 +86,26 @@ static json_t *counters(const struct rpr_device_counters *from)
     return object;
 }
 
+/* What is known of the connection; of the peer only while there is one. */
+static json_t *session_of(const struct rpr_device_info *info)
+{
+    bool up = info->state == RPR_DEVICE_UP || info->state == RPR_DEVICE_SUSPENDED;
+
+    return json_pack("{s:I,s:o,s:b}", "number", (json_int_t)info->session, "dialect",
+                     show_text(up ? info->dialect : ""), "credit", up && info->credit);
+}
+
 json_t *show_device_head(const struct rpr_device *device)
 {
     struct rpr_device_info info;
 
     rpr_device_info(device, &info);
-    return json_pack("{s:o,s:s,s:o,s:o,s:o,s:s,s:o,s:I,s:I,s:I,s:b,s:o,s:[]}", "name",
-                     show_text(info.name), "kind", info.kind == RPR_DEVICE_LINK ? "link" : "routed",
-                     "via", show_text(info.via), "transport", show_text(info.transport), "dialect",
-                     show_text(info.dialect), "state", show_state(info.state), "reason",
-                     show_text(info.reason), "session", (json_int_t)info.session, "tx_len",
-                     (json_int_t)info.tx_len, "rx_len", (json_int_t)info.rx_len, "credit",
-                     info.credit, "counters", counters(&info.counters), "endpoints");
+    return json_pack("{s:o,s:s,s:o,s:o,s:s,s:o,s:o,s:I,s:I,s:o,s:[]}", "name", show_text(info.name),
+                     "kind", info.kind == RPR_DEVICE_LINK ? "link" : "routed", "via",
+                     show_text(info.via), "transport", show_text(info.transport), "state",
+                     show_state(info.state), "reason", show_text(info.reason), "session",
+                     session_of(&info), "tx_len", (json_int_t)info.tx_len, "rx_len",
+                     (json_int_t)info.rx_len, "counters", counters(&info.counters), "endpoints");
 }
 
 static json_t *queue(const struct rpr_queue_info *info)
