@@ -219,6 +219,11 @@ void rpr_link_polled(struct rpr_link *link, bool polled);
  * the peer although the session did not say so. */
 void rpr_link_credit(struct rpr_link *link);
 
+/* The peer turned out to be a node of this project, although the session did not say so: it
+ * said so on the service RPR_LINK_OURS (SPEC), which they announce where it is not known otherwise. */
+#define RPR_LINK_OURS "rpr"
+void rpr_link_ours(struct rpr_link *link);
+
 /* ---- routed devices (made by the router's edge) ------------------------------------------------ */
 
 struct rpr_routed_config {

@@ -519,6 +519,16 @@ void rpr_link_credit(struct rpr_link *link)
                 credit_due(e);
 }
 
+void rpr_link_ours(struct rpr_link *link)
+{
+    CHECK_OWNER(link->node);
+    if (!link->incarnation)
+        return;
+    link->dialect = RPR_DIALECT_RPR;
+    link->may_ack = false;
+    rpr_link_credit(link);
+}
+
 /* ---- down ---------------------------------------------------------------------------------------------------- */
 
 static void forget_queues(struct rpr_link *link)

@@ -399,6 +399,68 @@ static void port_destroy(void *ctx)
     iv->platform->free(iv->platform->ctx, iv, sizeof *iv);
 }
 
+/* ---- the peer is one of ours ----------------------------------------------------------------------- */
+
+/* Nothing in the region tells a peer of this project from others. Each announces a service, and says
+ * on it which side it is: an echo of what this side said is no proof. */
+#define OURS_BYTES   12u
+#define OURS_MAGIC   0x31525052u /* "RPR1" */
+#define OURS_VERSION 1u
+
+static uint32_t side_of(bool master)
+{
+    return master ? 1 : 2;
+}
+
+static enum rpr_rx_result ours_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *msg)
+{
+    struct ivshmem *iv = ctx;
+    uint8_t said[OURS_BYTES];
+
+    (void)ept;
+    if (msg->len < OURS_BYTES)
+        return RPR_DONE;
+    memcpy(said, msg->data, OURS_BYTES);
+    RPR_PRIVATE(said);
+    if (get_le32(said) == OURS_MAGIC && get_le32(said + 4) == OURS_VERSION &&
+        get_le32(said + 8) == side_of(!iv->handshake->master))
+        rpr_link_ours(iv->link);
+    return RPR_DONE;
+}
+
+static void say_ours(void *ctx, rpr_ept_t ept)
+{
+    struct ivshmem *iv = ctx;
+    uint8_t say[OURS_BYTES];
+
+    put_le32(say, OURS_MAGIC);
+    put_le32(say + 4, OURS_VERSION);
+    put_le32(say + 8, side_of(iv->handshake->master));
+    (void)rpr_send(ept, say, sizeof say, 0); /* no buffer: `writable` follows */
+}
+
+static void ours_bound(void *ctx, rpr_ept_t ept, uint32_t dest)
+{
+    (void)dest;
+    say_ours(ctx, ept);
+}
+
+/* Without memory for it the peer is taken for one of another kind, and that is all. */
+static void open_ours(struct ivshmem *iv)
+{
+    static const struct rpr_ept_ops ops = {
+        .rx = ours_rx, .bound = ours_bound, .writable = say_ours};
+    struct rpr_ept_config config = {.name = RPR_LINK_OURS,
+                                    .addr = RPR_ADDR_ANY,
+                                    .dest = RPR_ADDR_ANY,
+                                    .flags = RPR_EPT_CONTROL,
+                                    .ops = &ops,
+                                    .ctx = iv};
+    rpr_ept_t ept;
+
+    (void)rpr_ept_open(rpr_device_find(iv->node, iv->remote), &config, &ept);
+}
+
 /* ---- open ---------------------------------------------------------------------------------------- */
 
 bool rpr_ivshmem_makes_table(enum rpr_ivshmem_layout layout, enum rpr_ivshmem_role role)
@@ -439,5 +501,6 @@ int rpr_ivshmem_open(struct rpr_node *node, const struct rpr_ivshmem_config *con
         return error;
     }
     *link = iv->link;
+    open_ours(iv);
     return 0;
 }
