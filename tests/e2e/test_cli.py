@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command lines: help, wrong uses, exit statuses (INTERFACE 2 and 3)."""
 import os
+import shutil
 import signal
 
 from harness import Case, Daemon, RPMSG, RPMSGD, eventually, main
 
 COMMANDS = ("ls wait events ping dump cat listen suspend resume down up stats").split()
+PRINTING = "ls events ping dump stats".split()
 LATER = ("test", "top", "capture", "doctor", "sensor")
 
 
@@ -32,6 +34,14 @@ class Rpmsg(Case):
         self.check_usage("listen", says="SERVICE is missing")
         self.check_usage("cat", "x", says="SERVICE is missing")
         self.check_usage("cat", "all", "svc", says="one device")
+        for name in ("", "x" * 32):
+            for args in (("cat", "x", name), ("listen", name), ("wait", "x", name)):
+                self.check_usage(*args, says="no service name: 1 to 31 bytes")
+        self.check_usage("-n", "../x", "ls", says="no node name")
+        self.check_usage("-s", "", "ls", says="no path")
+        self.check_usage("help", "frob", says="unknown command 'frob'")
+        self.check_usage("help", "ls", "more", says="'more' is too much")
+        self.check_usage("help", "test", says="not in this version")
         self.check_usage("ls", "--lines", says="--lines")
         self.check_usage("wait", "x", "-t", "soon", says="-t 'soon'")
         self.check_usage("ping", "x", "-c", "0", says="-c '0'")
@@ -53,6 +63,8 @@ class Rpmsg(Case):
             own = self.rpmsg(command, "--help")
             self.assertEqual(0, own.returncode)
             self.assertIn(f"usage: rpmsg {command}", own.stdout)
+            self.assertEqual(command in PRINTING, "--json" in own.stdout, own.stdout)
+            self.assertEqual(own.stdout, self.rpmsg("help", command).stdout)
         self.assertRegex(self.rpmsg("--version").stdout, r"^rpmsg \d+\.\d+\.\d+\n$")
 
     def test_which_daemon(self):
@@ -133,6 +145,20 @@ class Rpmsg(Case):
                 self.assertEqual(3, process.wait(), process.args)
                 self.assertIn("the daemon does not answer", process.log.read_text())
 
+    def test_a_socket_of_somebody_else_is_1(self):
+        """There is a daemon, and it cannot be asked: not "no daemon"."""
+        if os.geteuid() != 0:
+            self.skipTest("needs root to be somebody else")
+        node = Daemon(self, "one")
+        self.dir.chmod(0o755)
+        program = self.dir / "rpmsg"
+        shutil.copy(RPMSG, program)
+        for args in (("ls",), ("wait", "x", "-t", "1")):
+            result = self.run_command([program, "-s", node.control_path, *args], user=65534,
+                                      group=65534, extra_groups=[])
+            self.assertEqual(1, result.returncode, result.stderr)
+            self.assertIn("Permission denied", result.stderr)
+
     def test_full_stdout_is_1(self):
         node = Daemon(self, "one")
         with open("/dev/full", "wb") as full:
@@ -142,10 +168,12 @@ class Rpmsg(Case):
 
 class Rpmsgd(Case):
     def check_refused(self, *args, says=""):
-        result = self.rpmsgd(*args)
-        self.assertEqual(2, result.returncode, f"{args}: {result.stderr}")
-        self.assertEqual(1, result.stderr.count("\n"), result.stderr)
-        self.assertIn(says, result.stderr)
+        """With --check and without."""
+        for more in ((), ("--check",)):
+            result = self.rpmsgd(*more, *args)
+            self.assertEqual(2, result.returncode, f"{args}: {result.stderr}")
+            self.assertEqual(1, result.stderr.count("\n"), result.stderr)
+            self.assertIn(says, result.stderr)
 
     def test_wrong_uses(self):
         shm = f"shm:{self.dir}/x"
@@ -160,6 +188,12 @@ class Rpmsgd(Case):
         self.check_refused(*node, "--link", f"a/b={shm}", says="a/b")
         self.check_refused(*node, "--link", f"n={shm}", says="this CPU itself")
         self.check_refused(*node, "--link", f"a={shm}", "--link", f"a={shm}", says="before")
+        self.check_refused(*node, "--link", f"all={shm}", says="'all'")
+        self.check_refused("--name", "all", says="'all'")
+        self.check_refused("--name", "n", "--control", "", says="control socket ''")
+        self.check_refused("--name", "n", "--control", "/" + "x" * 100, says="1 to 100 bytes")
+        self.check_refused(*node, "--link", f"a={shm}?listen=1", "--link", f"b={shm}",
+                           says=f"--link b: {shm}: the link 'a' is there")
         self.check_refused(*node, "--link", "a=frob:x", says="frob")
         self.check_refused(*node, "--link", f"a={shm}?frob=1", says="frob")
         self.check_refused(*node, "--link", f"a={shm}?size=0", says="size")

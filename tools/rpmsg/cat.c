@@ -205,7 +205,7 @@ int cat_main(struct cli *cli, int argc, char **argv)
     cat->device = need_device(cli, argc, argv);
     if (strcmp(cat->device, "all") == 0)
         usage(cli, "name one device");
-    cat->service = need_argument(cli, argc, argv, "SERVICE");
+    cat->service = need_service(cli, argc, argv);
     no_more_arguments(cli, argc, argv);
     int status = run(cat);
     free(cat);

@@ -10,6 +10,8 @@
 
 #include "../common/text.h"
 
+#define SERVICE_MAX 31u
+
 /* ---- messages ------------------------------------------------------------------------------------ */
 
 static void message(const struct cli *cli, const char *format, va_list args)
@@ -103,6 +105,15 @@ const char *need_device(const struct cli *cli, int argc, char **argv)
         name += strlen(folder);
     if (!text_is_cpu_name(name, 31))
         usage(cli, "'%s' is no device name", name);
+    return name;
+}
+
+const char *need_service(const struct cli *cli, int argc, char **argv)
+{
+    const char *name = need_argument(cli, argc, argv, "SERVICE");
+
+    if (name[0] == '\0' || strlen(name) > SERVICE_MAX)
+        usage(cli, "'%s' is no service name: 1 to %u bytes", name, SERVICE_MAX);
     return name;
 }
 

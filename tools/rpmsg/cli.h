@@ -39,6 +39,9 @@ void no_more_arguments(const struct cli *cli, int argc, char **argv);
 /* DEV: a name, /dev/rpmsg/NAME, or `all`. */
 const char *need_device(const struct cli *cli, int argc, char **argv);
 
+/* SERVICE: what the wire can carry; a routed device takes less, which its daemon knows. */
+const char *need_service(const struct cli *cli, int argc, char **argv);
+
 uint32_t need_number(const struct cli *cli, const char *text, const char *what, uint32_t min,
                      uint32_t max);
 uint32_t need_seconds(const struct cli *cli, const char *text, const char *what); /* as ms */

@@ -52,7 +52,7 @@ int listen_main(struct cli *cli, int argc, char **argv)
         else
             listen->verbose = true;
     }
-    listen->service = need_argument(cli, argc, argv, "SERVICE");
+    listen->service = need_service(cli, argc, argv);
     no_more_arguments(cli, argc, argv);
     char *control = control_path(cli);
     do

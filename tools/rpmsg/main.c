@@ -5,18 +5,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../common/text.h"
 #include "cli.h"
 
 static const struct {
     const char *name, *synopsis, *summary;
     command_fn *run;
     const char *help;
+    bool prints; /* something of its own, JSON if asked */
 } commands[] = {
-    {"ls", "", "devices, endpoints and routes", ls_main, ""},
+    {"ls", "", "devices, endpoints and routes", ls_main, "", true},
     {"wait", "DEV [SERVICE] [-t SECONDS]", "until a device is up, or a service on it is bound",
-     wait_main, "  -t SECONDS  give up then, with exit status 3 (default: never)\n"},
+     wait_main, "  -t SECONDS  give up then, with exit status 3 (default: never)\n", false},
     {"events", "", "changes of links, devices, endpoints and routes as they happen", events_main,
-     "Runs until it is interrupted. The first line says that it watches.\n"},
+     "Runs until it is interrupted. The first line says that it watches.\n", true},
     {"ping", "DEV [TIMES LENGTH ACK PERIOD_MS]", "round trips to a device", ping_main,
      "  TIMES, -c COUNT      how many (default 10)\n"
      "  LENGTH, -s SIZE      bytes of a message, at least 17 (default 17)\n"
@@ -25,8 +27,10 @@ static const struct {
      "  PERIOD_MS, -i SECS   pause between two (default 0)\n"
      "  -W SECONDS           how long to wait for an answer (default 5)\n"
      "The time is taken in the daemon. Ctrl-C ends it and prints what was measured so far.\n"
-     "Exit status: 0 all answered, 1 some were not, 3 none was or DEV is not up.\n"},
-    {"dump", "DEV", "everything about a device: endpoints, queues, buffers, routes", dump_main, ""},
+     "Exit status: 0 all answered, 1 some were not, 3 none was or DEV is not up.\n",
+     true},
+    {"dump", "DEV", "everything about a device: endpoints, queues, buffers, routes", dump_main, "",
+     true},
     {"cat", "DEV SERVICE [--lines] [-t SECONDS] [-w SECONDS] [-v]",
      "stdin to messages, messages to stdout", cat_main,
      "  --lines     one line a message, newline included\n"
@@ -34,16 +38,18 @@ static const struct {
      "  -w SECONDS  after the end of stdin, go on reading for so long\n"
      "  -v          say at the end how much was sent and received\n"
      "At the end of stdin it waits until its link took everything, and closes.\n"
-     "Exit status: 0 done, 3 the peer went before: stderr has the number of bytes taken.\n"},
+     "Exit status: 0 done, 3 the peer went before: stderr has the number of bytes taken.\n",
+     false},
     {"listen", "SERVICE [-k] [-v]", "serve a service: messages to stdout", listen_main,
      "  -k  serve one peer after another, until interrupted\n"
      "  -v  say at the end how much was received\n"
-     "Exit status: 0 the peer closed, all it sent is written; 3 link or device was lost.\n"},
-    {"suspend", "DEV", "tell a device that this CPU goes to sleep", suspend_main, ""},
-    {"resume", "DEV", "tell a device that this CPU runs again", resume_main, ""},
-    {"down", "DEV", "take a link down", down_main, ""},
-    {"up", "DEV", "take a link up, without waiting for its back-off", up_main, ""},
-    {"stats", "", "counters, one a line", stats_main, ""},
+     "Exit status: 0 the peer closed, all it sent is written; 3 link or device was lost.\n",
+     false},
+    {"suspend", "DEV", "tell a device that this CPU goes to sleep", suspend_main, "", false},
+    {"resume", "DEV", "tell a device that this CPU runs again", resume_main, "", false},
+    {"down", "DEV", "take a link down", down_main, "", false},
+    {"up", "DEV", "take a link up, without waiting for its back-off", up_main, "", false},
+    {"stats", "", "counters, one a line", stats_main, "", true},
 };
 
 /* INTERFACE 3, "later". */
@@ -63,16 +69,16 @@ static void print_help(void)
            "  --version   print the version\n\n"
            "Without -s and -n: $RPMSG_CONTROL, else the only daemon that runs.\n"
            "DEV is a remote CPU's name, /dev/rpmsg/NAME, or all.\n"
-           "rpmsg COMMAND --help says more.\n"
+           "rpmsg help COMMAND says more.\n"
            "Exit status: 0 done, 1 failed, 2 wrong use, 3 peer unreachable, gone or timed out.\n");
 }
 
 static void print_command_help(size_t index)
 {
-    printf("usage: rpmsg %s %s%s[--json]\n\n%s\n%s%s", commands[index].name,
-           commands[index].synopsis, commands[index].synopsis[0] != '\0' ? " " : "",
-           commands[index].summary, commands[index].help[0] != '\0' ? "\n" : "",
-           commands[index].help);
+    printf("usage: rpmsg %s%s%s%s\n\n%s\n%s%s", commands[index].name,
+           commands[index].synopsis[0] != '\0' ? " " : "", commands[index].synopsis,
+           commands[index].prints ? " [--json]" : "", commands[index].summary,
+           commands[index].help[0] != '\0' ? "\n" : "", commands[index].help);
 }
 
 static bool asks_for_help(int argc, char **argv)
@@ -83,28 +89,45 @@ static bool asks_for_help(int argc, char **argv)
     return false;
 }
 
+/* Its index. Exits if there is no such command. */
+static size_t find_command(struct cli *cli, const char *name)
+{
+    for (size_t i = 0; i < COUNT(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return i;
+    for (size_t i = 0; i < COUNT(later); i++)
+        if (strcmp(later[i], name) == 0) {
+            cli->command = name;
+            die(cli, STATUS_USAGE, "not in this version");
+        }
+    cli->command = NULL;
+    usage(cli, "unknown command '%s'", name);
+}
+
+static int help_main(struct cli *cli, int argc, char **argv)
+{
+    if (argc > 2)
+        usage(cli, "'%s' is too much", argv[2]);
+    if (argc == 2)
+        print_command_help(find_command(cli, argv[1]));
+    else
+        print_help();
+    flush_or_die(cli);
+    return STATUS_OK;
+}
+
 static int run(struct cli *cli, int argc, char **argv)
 {
+    if (strcmp(argv[0], "help") == 0)
+        return help_main(cli, argc, argv);
     cli->command = argv[0];
-    for (size_t i = 0; i < COUNT(commands); i++) {
-        if (strcmp(commands[i].name, argv[0]) != 0)
-            continue;
-        if (asks_for_help(argc, argv)) {
-            print_command_help(i);
-            return STATUS_OK;
-        }
-        optind = 0; /* glibc: begin anew */
-        return commands[i].run(cli, argc, argv);
-    }
-    if (strcmp(argv[0], "help") == 0) {
-        print_help();
+    size_t index = find_command(cli, argv[0]);
+    if (asks_for_help(argc, argv)) {
+        print_command_help(index);
         return STATUS_OK;
     }
-    for (size_t i = 0; i < COUNT(later); i++)
-        if (strcmp(later[i], argv[0]) == 0)
-            die(cli, STATUS_USAGE, "not in this version");
-    cli->command = NULL;
-    usage(cli, "unknown command '%s'", argv[0]);
+    optind = 0; /* glibc: begin anew */
+    return commands[index].run(cli, argc, argv);
 }
 
 int main(int argc, char **argv)
@@ -145,6 +168,10 @@ int main(int argc, char **argv)
     }
     if (cli.control != NULL && cli.node != NULL)
         usage(&cli, "-s and -n exclude each other");
+    if (cli.control != NULL && cli.control[0] == '\0')
+        usage(&cli, "-s '': no path");
+    if (cli.node != NULL && !text_is_cpu_name(cli.node, 31))
+        usage(&cli, "-n '%s': no node name", cli.node);
     if (optind == argc)
         usage(&cli, "say what to do");
     return run(&cli, argc - optind, argv + optind);

@@ -15,7 +15,7 @@ int wait_main(struct cli *cli, int argc, char **argv)
     while ((option = next_option(cli, argc, argv, "t:")) != -1)
         timeout_ms = need_seconds(cli, optarg, "-t");
     const char *device = need_device(cli, argc, argv);
-    const char *service = optind < argc ? need_argument(cli, argc, argv, "SERVICE") : NULL;
+    const char *service = optind < argc ? need_service(cli, argc, argv) : NULL;
     no_more_arguments(cli, argc, argv);
     struct connection *connection = await_daemon(cli, &timeout_ms);
     have_patience(connection, timeout_ms);

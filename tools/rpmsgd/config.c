@@ -101,7 +101,9 @@ bool config_error(char error[CONFIG_ERROR_BYTES], const char *where, const char 
 static bool option_link(struct config *config, const char *text, char error[CONFIG_ERROR_BYTES])
 {
     const char *equals = strchr(text, '=');
-    char *where = text_format("rpmsgd: --link %s", text);
+    int shown =
+        equals != NULL ? (int)(equals - text) : -1; /* what is wrong with the URL repeats it */
+    char *where = text_format("rpmsgd: --link %.*s", shown, text);
     bool ok = equals != NULL || config_error(error, where, "write it as REMOTE=URL");
 
     if (ok) {
@@ -156,6 +158,35 @@ static bool check_name(const struct config *config, const struct options *option
     if (!text_is_cpu_name(config->name, RPR_NAME_MAX))
         return config_error(error, config->name_where,
                             "a CPU name is 1 to %u bytes of [A-Za-z0-9_.-]", RPR_NAME_MAX);
+    if (strcmp(config->name, "all") == 0)
+        return config_error(error, config->name_where, "no CPU can be called 'all'");
+    return true;
+}
+
+static bool check_control(const struct config *config, char error[CONFIG_ERROR_BYTES])
+{
+    size_t length = config->control != NULL ? strlen(config->control) : 1;
+
+    return (length >= 1 && length <= RPR_UNIX_PATH_MAX) ||
+           config_error(error, "rpmsgd", "control socket '%s': a path of 1 to %u bytes",
+                        config->control, RPR_UNIX_PATH_MAX);
+}
+
+/* Two links never meet their peers at one place. */
+static bool same_place(const char *a, const char *b)
+{
+    size_t length = strcspn(a, "?");
+
+    return length == strcspn(b, "?") && memcmp(a, b, length) == 0;
+}
+
+static bool check_place(const struct config *config, const struct config_link *link,
+                        char error[CONFIG_ERROR_BYTES])
+{
+    for (const struct config_link *other = config->links; other != link; other++)
+        if (same_place(other->url, link->url))
+            return config_error(error, link->where, "%.*s: the link '%s' is there",
+                                (int)strcspn(link->url, "?"), link->url, other->remote);
     return true;
 }
 
@@ -176,13 +207,13 @@ static bool check_link(const struct config *config, const struct config_link *li
         return config_error(error, link->where, "the link has no url=");
     if (rpr_url_check(link->remote, link->url, why) != 0)
         return config_error(error, link->where, "%s", why);
-    return true;
+    return check_place(config, link, error);
 }
 
 static bool check(const struct config *config, const struct options *options,
                   char error[CONFIG_ERROR_BYTES])
 {
-    if (!check_name(config, options, error))
+    if (!check_name(config, options, error) || !check_control(config, error))
         return false;
     for (size_t i = 0; i < config->n_links; i++)
         if (!check_link(config, &config->links[i], error))
