@@ -305,13 +305,6 @@ static const char *other_layout(const struct ivshmem *iv)
     return NULL;
 }
 
-static const char *awaits(const struct ivshmem *iv, const char *what)
-{
-    const char *other = iv->handshake->makes_table ? NULL : other_layout(iv);
-
-    return other ? other : what;
-}
-
 /* ---- commands ---------------------------------------------------------------------------------------- */
 
 /* rptun and sim. Every word is answered, but an ACK never: NuttX answers those too (H-16). */
@@ -385,7 +378,7 @@ static void nothing_to_say(struct ivshmem *iv)
 
 static bool rptun_master_begin(struct ivshmem *iv)
 {
-    bool before = base_word(iv) != 0;
+    bool before = base_word(iv) != 0 && !other_layout(iv);
 
     if (before)
         put_base(iv, 0); /* a slave of this project sees it, and makes the table anew */
@@ -394,10 +387,12 @@ static bool rptun_master_begin(struct ivshmem *iv)
 
 static const char *rptun_master_wait(struct ivshmem *iv)
 {
-    const char *wrong;
+    const char *wrong = other_layout(iv);
 
+    if (wrong)
+        return wrong;
     if (ivshmem_get(iv, command_word(iv, false)) >> 16 != RESOURCE_CMD_READY)
-        return awaits(iv, "waits for the slave's table");
+        return "waits for the slave's table";
     rpr_barrier_seen();
     wrong = read_table(iv);
     if (!wrong)
@@ -564,22 +559,25 @@ static void lite_master_leave(struct ivshmem *iv)
 static bool lite_slave_begin(struct ivshmem *iv)
 {
     iv->taken = false;
-    ivshmem_put(iv, WORD_SEQ_SLAVE, 0); /* a master of this project sees it, and offers again */
+    if (!other_layout(iv))
+        ivshmem_put(iv, WORD_SEQ_SLAVE, 0); /* a master of this project sees it, and offers again */
     return false;
 }
 
 static const char *lite_slave_wait(struct ivshmem *iv)
 {
+    const char *wrong = other_layout(iv);
     uint64_t base = base_word(iv);
-    const char *wrong;
 
+    if (wrong)
+        return wrong;
     if (base) {
         iv->master = base;
         iv->taken = true;
         put_base(iv, 0);
     }
     if (!iv->taken)
-        return awaits(iv, "waits for the master");
+        return "waits for the master";
     wrong = lite_table(iv);
     if (!wrong && !(iv->table.vdev.status & RESOURCE_STATUS_DRIVER_OK))
         return "waits for the master's driver";
@@ -678,6 +676,8 @@ static void sim_master_leave(struct ivshmem *iv)
 static bool sim_slave_begin(struct ivshmem *iv)
 {
     iv->taken = false;
+    if (other_layout(iv))
+        return false;
     need_reset(iv, WORD_BOOT_MASTER);
     ivshmem_put(iv, WORD_BOOT_SLAVE, BOOT_BOOT);
     return false;
@@ -685,15 +685,19 @@ static bool sim_slave_begin(struct ivshmem *iv)
 
 static const char *sim_slave_wait(struct ivshmem *iv)
 {
-    const char *wrong;
+    const char *wrong = other_layout(iv);
 
+    if (wrong)
+        return wrong;
+    if (!iv->taken && !(ivshmem_get(iv, WORD_BOOT_SLAVE) & (BOOT_BOOT | BOOT_OK)))
+        ivshmem_put(iv, WORD_BOOT_SLAVE, BOOT_BOOT);
     if (ivshmem_get(iv, WORD_BOOT_MASTER) & BOOT_OK && !iv->taken) {
         iv->taken = true;
         ivshmem_put(iv, WORD_BOOT_SLAVE, BOOT_OK);
         iv->master = base_word(iv);
     }
     if (!iv->taken)
-        return awaits(iv, "waits for the master");
+        return "waits for the master";
     if (!iv->master)
         return "the master does not say its address of the memory";
     wrong = be_driven(iv);

@@ -12,6 +12,8 @@
 
 #define LOOK_FIRST_NS \
     UINT64_C(20000)             /* while there is traffic; doubles up to the layout's period */
+#define LOOK_LAST_NS   (1 * MS) /* after so long a silence: */
+#define IDLE_NS        (1000 * MS)
 #define WAIT_FIRST_NS  (1 * MS) /* for the peer's next step; doubles up to */
 #define WAIT_LAST_NS   (8 * MS)
 #define MAP_FIRST_NS   (8 * MS) /* for the region; doubles up to */
@@ -35,10 +37,18 @@ static void notify(struct mapping *m)
     rpr_cache_clean(m->own_seq, 4);
 }
 
+/* Whoever was told something may answer soon. */
 static void ring(void *ctx, bool to_tx_ring)
 {
+    struct mapping *m = ctx;
+    struct ivshmem *iv = m->owner;
+
     (void)to_tx_ring;
-    notify(ctx);
+    notify(m);
+    if (iv->config.locked || iv->wait_ns <= LOOK_FIRST_NS || iv->now != m)
+        return; /* the timer is the owner's */
+    iv->wait_ns = LOOK_FIRST_NS;
+    rpr_timer_start(iv->node, &iv->timer, iv->fired_ns + LOOK_FIRST_NS);
 }
 
 void ivshmem_notify(struct ivshmem *iv)
@@ -68,6 +78,7 @@ static void put_mapping(struct mapping *m)
 
     if (--m->n_users)
         return;
+    iv->n_shared -= m->shared;
     iv->config.port.unmap(iv->config.port.ctx, &m->memory);
     iv->platform->free(iv->platform->ctx, m, sizeof *m);
 }
@@ -166,7 +177,7 @@ static void begin(struct ivshmem *iv, uint64_t now_ns)
 
 static void on_unmapped(struct ivshmem *iv, uint64_t now_ns)
 {
-    const char *wrong = get_mapping(iv);
+    const char *wrong = iv->n_shared ? "buffers of the former session are in use" : get_mapping(iv);
 
     if (!wrong) {
         begin(iv, now_ns);
@@ -248,7 +259,7 @@ static void enter_up(struct ivshmem *iv, uint64_t now_ns)
     iv->phase = IVSHMEM_UP;
     iv->said[0] = '\0';
     iv->seq = peer_seq(iv) - 1; /* the first look is at everything */
-    iv->checked_ns = now_ns;
+    iv->checked_ns = iv->active_ns = now_ns;
     iv->now->n_users++;
     next_look(iv, LOOK_FIRST_NS, now_ns);
     compare_names(iv);
@@ -280,14 +291,17 @@ static void on_waiting(struct ivshmem *iv, uint64_t now_ns)
     say(iv, reason);
 }
 
-/* What the region's next life may use: the same mapping, unless something of the former session is
- * in use, which then becomes a copy of its own. */
+/* Somebody may go on writing to buffers of the session that has ended: from now on into memory of
+ * its own. Where that cannot be had, the next session waits for it. */
 static void part(struct ivshmem *iv)
 {
     const struct rpr_ivshmem_port *port = &iv->config.port;
+    struct mapping *m = iv->now;
 
-    if (iv->now->n_users > 1 && port->part)
-        (void)port->part(port->ctx, &iv->now->memory);
+    if (m->n_users == 1 || (port->part && port->part(port->ctx, &m->memory)))
+        return;
+    m->shared = true;
+    iv->n_shared++;
 }
 
 static void end_session(struct ivshmem *iv, enum ivshmem_end how, const char *reason,
@@ -324,10 +338,12 @@ static void on_up(struct ivshmem *iv, uint64_t now_ns)
     if (how != IVSHMEM_GOES_ON) {
         end_session(iv, how, reason, now_ns);
     } else if (anything_new(iv)) {
+        iv->active_ns = now_ns;
         next_look(iv, LOOK_FIRST_NS, now_ns);
         rpr_link_ready(iv->link);
     } else {
-        look_later(iv, now_ns, iv->handshake->poll_ns);
+        look_later(iv, now_ns,
+                   now_ns - iv->active_ns < IDLE_NS ? iv->handshake->poll_ns : LOOK_LAST_NS);
     }
 }
 
@@ -336,6 +352,7 @@ static void fire(struct rpr_timer *timer, uint64_t now_ns)
     struct ivshmem *iv = RPR_CONTAINER(timer, struct ivshmem, timer);
     const char *reason = iv->now ? check(iv, now_ns) : NULL;
 
+    iv->fired_ns = now_ns;
     if (reason && iv->phase == IVSHMEM_UP) {
         end_session(iv, IVSHMEM_RESTARTED, reason, now_ns);
         return;

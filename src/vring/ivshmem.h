@@ -29,6 +29,7 @@ struct mapping {
     struct ivshmem *owner;
     uint8_t *own_seq;
     unsigned n_users; /* the link while it is the present one, and the session */
+    bool shared;      /* its session is over, and may still write */
 };
 
 enum ivshmem_phase {
@@ -72,14 +73,16 @@ struct ivshmem {
     struct rpr_ivshmem_config config;
     struct rpr_timer timer;
     enum ivshmem_phase phase;
-    uint64_t wait_ns; /* until the next look */
-    uint64_t until_ns;
+    uint64_t wait_ns;    /* until the next look */
+    uint64_t fired_ns;   /* the last look */
+    uint64_t active_ns;  /* something new was seen */
     uint64_t checked_ns; /* the region was asked for */
 
     struct mapping *now; /* the present one, or NULL */
     uint8_t *base;
     uint64_t bytes;
-    uint32_t fill; /* bytes that this side uses, where it makes the table */
+    unsigned n_shared; /* former mappings of that kind */
+    uint32_t fill;     /* bytes that this side uses, where it makes the table */
 
     uint64_t master;   /* WORD_BASE as it was agreed */
     uint32_t seq;      /* the peer's, as it was seen last */
