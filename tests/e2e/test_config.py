@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The configuration file and --check (INTERFACE 2)."""
+import os
 import signal
 
-from harness import Case, Daemon, main
+from harness import Case, Daemon, eventually, main
 
 
 class File(Case):
@@ -86,7 +87,7 @@ quota=5
     def test_the_file_is_used(self):
         self.write(self.GOOD)
         self.popen([*self.rpmsgd_command(), "-c", self.file], "rpmsgd")
-        from harness import Control, eventually
+        from harness import Control
         eventually((self.dir / "ap.sock").exists, "the control socket")
         with Control(self.dir / "ap.sock") as control:
             listing = control.call("ls")
@@ -141,10 +142,20 @@ class Reload(Case):
         before = [device["session"] for device in hub.call("ls")["devices"]]
         self.write("audio", extra="[frob]\n")
         hub.signal(signal.SIGHUP)
-        from harness import eventually
         eventually(lambda: "nothing was changed" in hub.process.log.read_text(), "the error")
         self.assertEqual(before, [device["session"] for device in hub.call("ls")["devices"]])
         self.assertEqual(0, nodes["audio"].rpmsg("ping", "droid", "-c", 5).returncode)
+
+    def test_what_needs_a_restart_is_said(self):
+        self.write("audio")
+        node = self.popen([*File.rpmsgd_command(), "--name", "ap", "-c", self.dir / "hub.conf"], "rpmsgd",
+                          env={**os.environ, "RPMSG_CONTROL": str(self.dir / "c")})
+        eventually((self.dir / "c").exists, "the control socket")
+        self.write("audio", extra=f"[node]\ncontrol={self.dir}/other\n")
+        node.send_signal(signal.SIGHUP)
+        eventually(lambda: "a new control socket needs a restart" in node.log.read_text(), "the warning")
+        self.assertFalse((self.dir / "other").exists())
+        self.assertEqual(0, self.rpmsg("-s", self.dir / "c", "ls").returncode)
 
     def test_the_first_route_makes_a_hub(self):
         self.write("audio", "droid", routes=())

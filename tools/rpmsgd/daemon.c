@@ -240,6 +240,12 @@ static void switch_config(struct daemon *daemon, struct config *next)
     config_free(&before);
 }
 
+static bool same_control(const struct config *a, const struct config *b)
+{
+    return a->control == NULL || b->control == NULL ? a->control == b->control
+                                                    : strcmp(a->control, b->control) == 0;
+}
+
 static void reload(struct daemon *daemon)
 {
     char error[CONFIG_ERROR_BYTES];
@@ -251,6 +257,8 @@ static void reload(struct daemon *daemon)
     }
     if (strcmp(next.name, daemon->config.name) != 0)
         daemon_log(daemon, RPR_LOG_WARNING, "a new name needs a restart");
+    if (!same_control(&next, &daemon->config))
+        daemon_log(daemon, RPR_LOG_WARNING, "a new control socket needs a restart");
     if (config_payload(&next) > config_payload(&daemon->config))
         daemon_log(daemon, RPR_LOG_WARNING,
                    "a larger size= needs a restart: until then longer messages are not kept");
