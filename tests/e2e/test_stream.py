@@ -288,6 +288,29 @@ class Stream(Case):
     def test_kill_hub(self):
         self.check_loss("ap")
 
+    def test_down_under_a_stream(self):
+        """A link that is taken down is a loss for both ends, and up again it carries a new stream."""
+        hub, audio, droid = self.star("audio", "droid")
+        for node, device in ((audio, "ap"), (droid, "ap"), (hub, "droid")):
+            data = noise(64 << 20)
+            listening = self.listen(droid)
+            cat = self.feed(audio, data)
+            eventually(lambda: self.size(listening) > 100000, "some bytes")
+            self.assertEqual(0, node.rpmsg("down", device).returncode)
+            self.assertEqual((3, 3), (listening.wait(), cat.wait()), node.name)
+            self.assertRegex(cat.log.read_text(), r"\d+ bytes were taken\n$")
+            self.assertRegex(listening.log.read_text(), r"lost after \d+ bytes\n$")
+            got = self.received(listening)
+            self.assertEqual(digest(data[:len(got)]), digest(got))
+            self.assertEqual(3, audio.rpmsg("cat", "droid", "data").returncode)
+            self.assertEqual(0, node.rpmsg("up", device).returncode)
+            audio.wait_for("droid", "rpmsg-ping")
+            droid.wait_for("audio", "rpmsg-ping")
+            listening = self.listen(droid)
+            self.assertEqual(0, self.cat(audio, b"again").returncode)
+            self.assertEqual(0, listening.wait())
+            self.assertEqual(b"again", self.received(listening))
+
     def test_kill_sending_daemon(self):
         self.check_loss("audio")
 
