@@ -16,9 +16,22 @@ ENDPOINT_STATES = ("announced", "bound", "unbound", "closing")
 
 
 class Show(Case):
-    def check_shape(self, value, shape):
+    def check_shape(self, value, shape, exact=False):
         for key, kind in shape.items():
             self.assertIsInstance(value[key], kind, f"{key} of {value}")
+        if exact:
+            self.assertEqual(set(shape), set(value))
+
+    def check_exactly(self, all_):
+        """`ls` has the keys of its interface and no others."""
+        self.check_shape(all_, {"node": str, "devices": list, "routes": list}, True)
+        for device in all_["devices"]:
+            self.check_shape(device, DEVICE, True)
+            self.check_shape(device["counters"], dict.fromkeys(COUNTERS, int), True)
+            for endpoint in device["endpoints"]:
+                self.check_shape(endpoint, ENDPOINT, True)
+        for route in all_["routes"]:
+            self.check_shape(route, ROUTE, True)
 
     def check_all(self, all_):
         self.assertIsInstance(all_["node"], str)
@@ -38,6 +51,7 @@ class Show(Case):
         hub, audio, _ = self.star("audio", "droid")
         listing = json.loads(audio.rpmsg("ls", "--json").stdout)
         self.check_all(listing)
+        self.check_exactly(listing)
         devices = {device["name"]: device for device in listing["devices"]}
         self.assertEqual({"ap", "droid"}, set(devices))
         self.assertEqual(("link", "", "shm", "up"),
@@ -46,6 +60,7 @@ class Show(Case):
                          tuple(devices["droid"][key] for key in ("kind", "via", "state")))
         listing = json.loads(hub.rpmsg("--json", "ls").stdout)
         self.check_all(listing)
+        self.check_exactly(listing)
         pings = [route for route in listing["routes"] if route["service"] == "rpmsg-ping"]
         self.assertEqual({("audio", "droid"), ("droid", "audio")},
                          {(route["from"], route["to"]) for route in pings})
