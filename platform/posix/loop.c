@@ -481,6 +481,7 @@ static inline void ring_due(struct rpr_loop *loop)
     }
 }
 
+/* Inlined, with all it calls here, into both of its callers: see loop_peer_ring(). */
 static inline __attribute__((always_inline)) int turn(struct rpr_loop *loop, int timeout_ms)
 {
     int error = 0;
@@ -502,12 +503,12 @@ static inline __attribute__((always_inline)) int turn(struct rpr_loop *loop, int
     return error;
 }
 
-int rpr_loop_turn(struct rpr_loop *loop, int timeout_ms)
+__attribute__((flatten)) int rpr_loop_turn(struct rpr_loop *loop, int timeout_ms)
 {
     return turn(loop, timeout_ms);
 }
 
-int rpr_loop_run(struct rpr_loop *loop)
+__attribute__((flatten)) int rpr_loop_run(struct rpr_loop *loop)
 {
     int error = 0;
 
