@@ -5,6 +5,7 @@ most 50 ms, nothing of a former life delivered, no growth of descriptors or memo
 RPR_KILLS says how many (default 20; 200 for the full run), RPR_SEED replays."""
 import os
 import random
+import subprocess
 import time
 
 from harness import CHECKED, Case, eventually, main
@@ -50,7 +51,7 @@ class Kills(Case):
         for number in range(KILLS):
             name = self.chance.choice(list(victims))
             victim, watcher, device = victims[name]
-            self.round_of_data(number, audio, droid)
+            stale = self.stream_under_way(number, audio, droid)
             controls = [self.traffic(audio, "droid"), self.traffic(droid, "audio")]
             start = audio.device("droid")["counters"]["rx"]
             goal = start + self.chance.randrange(1, 400)
@@ -60,14 +61,34 @@ class Kills(Case):
             droid.wait_for("audio", "rpmsg-ping")
             for control in controls:
                 control.close()
+            self.check_lost(*stale)
+            self.round_of_data(number, audio, droid)
             self.assertEqual(0, audio.rpmsg("ping", "droid", "-c", 5, "-W", 2).returncode)
             for node in survivors[name]:
                 first.setdefault((node.name, node.process.pid), self.sizes([node])[node.name])
         self.report(times)
         self.check_growth(first, (hub, audio, droid))
 
+    def stream_under_way(self, number, audio, droid):
+        """A stream that fills every hop, for its reader does not read: what a kill must not let
+        through to the next one."""
+        lines = b"".join(b"stale line %d of round %d\n" % (i, number) for i in range(200000))
+        (self.dir / "stale").write_bytes(lines)
+        listening = droid.rpmsg_start("listen", "data", stdout=subprocess.PIPE)
+        with open(self.dir / "stale", "rb") as file:
+            cat = audio.rpmsg_start("cat", "droid", "data", "--lines", stdin=file)
+        first = listening.stdout.read(1)
+        return lines, first, listening, cat
+
+    def check_lost(self, lines, first, listening, cat):
+        """Both ends say so; what was written is the beginning of what was sent."""
+        got = first + listening.stdout.read()
+        self.assertEqual((3, 3), (listening.wait(), cat.wait()))
+        self.assertEqual(lines[:len(got)], got)
+        self.assertLess(len(got), len(lines))
+
     def round_of_data(self, number, audio, droid):
-        """A stream whose lines carry the round: what is left over from another would show."""
+        """A stream of the same service whose lines carry the round: what is left over would show."""
         lines = b"".join(b"round %d line %d\n" % (number, i) for i in range(200))
         with open(self.dir / "out", "wb") as out:
             listening = droid.rpmsg_start("listen", "data", stdout=out)

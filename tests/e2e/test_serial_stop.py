@@ -51,12 +51,27 @@ class Stop(Case):
                 hub = self.hub("a", "b", "c", routes=(f"all,policy={policy}",))
                 edges = [self.edge(name) for name in "abc"]
                 try:
-                    self.check_policy(policy, *edges)
+                    self.check_policy(policy, hub, *edges)
                 finally:
                     for node in (*edges, hub):
                         node.kill()
 
-    def check_policy(self, policy, a, b, c):
+    @staticmethod
+    def counts(hub):
+        """(parked, dropped) from a to b, of all services together."""
+        routes = [route for route in hub.call("ls")["routes"]
+                  if (route["from"], route["to"]) == ("a", "b")]
+        return [sum(route[key] for route in routes) for key in ("parked", "dropped")]
+
+    def check_traffic(self, policy, before, after):
+        """The traffic to the stopped edge did not just end: it was held back, or dropped all along."""
+        if policy == "credit":
+            self.assertEqual(0, after[1], "credit loses nothing")
+            self.assertGreater(after[0], 0, "what its ring does not hold is parked")
+        else:
+            self.assertGreater(after[1], before[1])
+
+    def check_policy(self, policy, hub, a, b, c):
         for node, other in ((a, "b"), (a, "c"), (c, "a")):
             node.wait_for(other, "rpmsg-ping")
         a.rpmsg_start("ping", "b", 100000000, 2000, 0, 1)  # no answers wanted, one each ms
@@ -65,7 +80,10 @@ class Stop(Case):
             before = self.round_trips(a)
             flood = self.start_flood(a, b)
             b.signal(signal.SIGSTOP)
+            eventually(lambda: self.counts(hub)[0] > 0, "its ring to be full")
+            stopped = self.counts(hub)
             beside = self.round_trips(a)
+            self.check_traffic(policy, stopped, self.counts(hub))
             self.check_name_service(a, c)
             b.signal(signal.SIGCONT)
             for process in flood:
