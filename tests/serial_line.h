@@ -3,8 +3,8 @@
  * A simulated serial wire: two carriers, bytes on their way between them, noise that turns bits
  * over, and a clock. Either end is a serial link of a node, or the test itself.
  */
-#ifndef SERIAL_WIRE_H
-#define SERIAL_WIRE_H
+#ifndef SERIAL_LINE_H
+#define SERIAL_LINE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 
 #include <rpr/serial.h>
 
-#define WIRE_FIFO 8192u
+#define LINE_FIFO 8192u
 
 struct noise {
     uint64_t random;
@@ -23,8 +23,8 @@ struct noise {
     uint64_t n_errors;  /* bits turned over */
 };
 
-struct wire_end {
-    struct serial_wire *wire;
+struct line_end {
+    struct serial_line *line;
     struct rpr_link *link; /* NULL: the test */
     struct noise noise;    /* on what it sends */
     uint32_t n;            /* bytes on their way from here, oldest first */
@@ -35,17 +35,17 @@ struct wire_end {
     bool reads_queue; /* the carrier knows what is on its way */
     unsigned n_opens, n_closes, n_destroys, n_readables;
     uint64_t n_sent;
-    uint8_t fifo[WIRE_FIFO];
+    uint8_t fifo[LINE_FIFO];
 };
 
-struct serial_wire {
-    struct wire_end end[2];
+struct serial_line {
+    struct line_end end[2];
     uint64_t random; /* of chunks; 0: all at once */
     bool up;
 };
 
 /* 64 bits, never 0 in `random`. */
-static inline uint64_t wire_random(uint64_t *random)
+static inline uint64_t line_random(uint64_t *random)
 {
     *random ^= *random << 13;
     *random ^= *random >> 7;
@@ -78,7 +78,7 @@ static inline uint8_t noise_bits(struct noise *n)
 
     while (!bits)
         for (unsigned i = 0; i < 8; i++)
-            bits |= (uint8_t)((wire_random(&n->random) < n->bit) << i);
+            bits |= (uint8_t)((line_random(&n->random) < n->bit) << i);
     n->n_errors += (unsigned)__builtin_popcount(bits);
     return bits;
 }
@@ -88,38 +88,38 @@ static inline void noise_on(struct noise *n, uint8_t *data, size_t len)
     if (!n->byte)
         return;
     for (size_t i = 0; i < len; i++)
-        if (wire_random(&n->random) < n->byte)
+        if (line_random(&n->random) < n->byte)
             data[i] ^= noise_bits(n);
 }
 
 /* ---- carriers ----------------------------------------------------------------------------------- */
 
-static inline void wire_back(struct wire_end *e)
+static inline void line_back(struct line_end *e)
 {
-    if (e->wire->up && e->wanted && !e->gone && e->link)
+    if (e->line->up && e->wanted && !e->gone && e->link)
         rpr_serial_back(e->link);
 }
 
-static inline void wire_op_open(void *ctx)
+static inline void line_op_open(void *ctx)
 {
-    struct wire_end *e = ctx;
+    struct line_end *e = ctx;
 
     e->n_opens++;
     e->wanted = true;
-    wire_back(e);
+    line_back(e);
 }
 
-static inline void wire_op_close(void *ctx)
+static inline void line_op_close(void *ctx)
 {
-    struct wire_end *e = ctx;
+    struct line_end *e = ctx;
 
     e->n_closes++;
     e->wanted = false;
 }
 
-static inline size_t wire_op_write(void *ctx, const uint8_t *data, size_t len)
+static inline size_t line_op_write(void *ctx, const uint8_t *data, size_t len)
 {
-    struct wire_end *e = ctx;
+    struct line_end *e = ctx;
     size_t n = e->room - e->n < len ? e->room - e->n : len;
 
     e->full = n < len;
@@ -130,60 +130,60 @@ static inline size_t wire_op_write(void *ctx, const uint8_t *data, size_t len)
     return n;
 }
 
-static inline int32_t wire_op_queued(void *ctx)
+static inline int32_t line_op_queued(void *ctx)
 {
-    struct wire_end *e = ctx;
+    struct line_end *e = ctx;
 
     return e->reads_queue ? (int32_t)e->n : -1;
 }
 
-static inline void wire_op_readable(void *ctx)
+static inline void line_op_readable(void *ctx)
 {
-    ((struct wire_end *)ctx)->n_readables++;
+    ((struct line_end *)ctx)->n_readables++;
 }
 
-static inline void wire_op_destroy(void *ctx)
+static inline void line_op_destroy(void *ctx)
 {
-    struct wire_end *e = ctx;
+    struct line_end *e = ctx;
 
     e->n_destroys++;
     e->link = NULL;
 }
 
-static inline struct rpr_serial_carrier wire_carrier(struct wire_end *e)
+static inline struct rpr_serial_carrier line_carrier(struct line_end *e)
 {
-    return (struct rpr_serial_carrier){.open = wire_op_open,
-                                       .close = wire_op_close,
-                                       .write = wire_op_write,
-                                       .queued = wire_op_queued,
-                                       .readable = wire_op_readable,
-                                       .destroy = wire_op_destroy,
+    return (struct rpr_serial_carrier){.open = line_op_open,
+                                       .close = line_op_close,
+                                       .write = line_op_write,
+                                       .queued = line_op_queued,
+                                       .readable = line_op_readable,
+                                       .destroy = line_op_destroy,
                                        .ctx = e};
 }
 
-static inline void wire_init(struct serial_wire *w)
+static inline void line_init(struct serial_line *w)
 {
     memset(w, 0, sizeof *w);
     w->up = true;
     for (unsigned i = 0; i < 2; i++) {
-        w->end[i].wire = w;
+        w->end[i].line = w;
         w->end[i].room = 4096; /* that of a tty */
         w->end[i].noise.random = 88172645463325252u + i;
     }
 }
 
 /* An end of the wire as a link of `node`. */
-static inline int wire_join(struct serial_wire *w, unsigned i, struct rpr_node *node,
+static inline int line_join(struct serial_line *w, unsigned i, struct rpr_node *node,
                             const char *remote, struct rpr_serial_config config)
 {
     config.remote = remote;
     config.kind = "wire";
-    config.carrier = wire_carrier(&w->end[i]);
+    config.carrier = line_carrier(&w->end[i]);
     return rpr_serial_open(node, &config, &w->end[i].link);
 }
 
 /* The wire breaks for both, with what is on it, and is mended. */
-static inline void wire_cut(struct serial_wire *w)
+static inline void line_cut(struct serial_line *w)
 {
     w->up = false;
     for (unsigned i = 0; i < 2; i++) {
@@ -194,15 +194,15 @@ static inline void wire_cut(struct serial_wire *w)
     }
 }
 
-static inline void wire_mend(struct serial_wire *w)
+static inline void line_mend(struct serial_line *w)
 {
     w->up = true;
-    wire_back(&w->end[0]);
-    wire_back(&w->end[1]);
+    line_back(&w->end[0]);
+    line_back(&w->end[1]);
 }
 
 /* The first `n` bytes from `from` are read. */
-static inline void wire_taken(struct wire_end *from, uint32_t n)
+static inline void line_taken(struct line_end *from, uint32_t n)
 {
     from->n -= n;
     memmove(from->fifo, from->fifo + n, from->n);
@@ -213,32 +213,32 @@ static inline void wire_taken(struct wire_end *from, uint32_t n)
 }
 
 /* Some of what is on its way from end `i` arrives. False: nothing could. */
-static inline bool wire_move(struct serial_wire *w, unsigned i)
+static inline bool line_move(struct serial_line *w, unsigned i)
 {
-    struct wire_end *from = &w->end[i], *to = &w->end[!i];
+    struct line_end *from = &w->end[i], *to = &w->end[!i];
     uint32_t n = from->n;
 
     if (!n || !to->link || from->stopped)
         return false;
     if (w->random)
-        n = 1 + (uint32_t)(wire_random(&w->random) % n);
+        n = 1 + (uint32_t)(line_random(&w->random) % n);
     n = (uint32_t)rpr_serial_input(to->link, from->fifo, n);
-    wire_taken(from, n);
+    line_taken(from, n);
     return n != 0;
 }
 
 /* ---- the test as a peer --------------------------------------------------------------------------- */
 
 /* Bytes that the test sends as end `i`. */
-static inline void wire_say(struct serial_wire *w, unsigned i, const void *data, size_t len)
+static inline void line_say(struct serial_line *w, unsigned i, const void *data, size_t len)
 {
-    (void)wire_op_write(&w->end[i], data, len);
+    (void)line_op_write(&w->end[i], data, len);
 }
 
 /* What end `i` has sent, as text: "79 78 [24]" with frames as their lengths. Taken off the wire. */
-static inline const char *wire_heard(struct serial_wire *w, unsigned i, char *text, size_t size)
+static inline const char *line_heard(struct serial_line *w, unsigned i, char *text, size_t size)
 {
-    struct wire_end *e = &w->end[i];
+    struct line_end *e = &w->end[i];
     struct rpr_frame_decoder d;
     const uint8_t *at = e->fifo, *end = at + e->n;
     static uint8_t body[4096];
@@ -261,7 +261,7 @@ static inline const char *wire_heard(struct serial_wire *w, unsigned i, char *te
                                   event == RPR_FRAME_GOOD ? "[" : "!", d.n,
                                   event == RPR_FRAME_GOOD ? "]" : "!");
     }
-    wire_taken(e, e->n);
+    line_taken(e, e->n);
     return text;
 }
 
