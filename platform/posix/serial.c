@@ -115,7 +115,9 @@ void serial_attach(struct serial_port *port, int fd)
     port->failed = port->writing = false;
     port->attached_ns = loop_clock_ns();
     watch(port);
-    rpr_serial_back(port->link);
+    rpr_link_down(port->link, "the wire is there, waits for the peer");
+    if (port->watch.fd == fd) /* whoever was told may have closed it */
+        rpr_serial_back(port->link);
 }
 
 void serial_lost(struct serial_port *port, const char *reason)
