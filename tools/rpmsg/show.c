@@ -112,6 +112,27 @@ static void print_counters(const json_t *counters)
     putchar('\n');
 }
 
+/* The state machine of a serial link, and what it has counted. */
+static void print_serial(const json_t *serial)
+{
+    const char *key;
+    json_t *value;
+
+    if (serial == NULL)
+        return;
+    printf("  serial:");
+    json_object_foreach((json_t *)(uintptr_t)serial, key, value)
+    {
+        if (json_is_string(value))
+            printf(" %s %s", key, json_string_value(value));
+        else if (json_is_boolean(value))
+            printf(" %s %s", key, json_is_true(value) ? "yes" : "no");
+        else
+            printf(" %s %lld", key, (long long)json_integer_value(value));
+    }
+    putchar('\n');
+}
+
 static void print_device(const char *node, json_t *device)
 {
     static const char *const queue_keys[] = {"name",      "size",       "free",  "pending",
@@ -131,6 +152,7 @@ static void print_device(const char *node, json_t *device)
            reason[0] != '\0' ? ": " : "", reason, (long long)number_of(device, "session"),
            (long long)number_of(device, "tx_len"), (long long)number_of(device, "rx_len"));
     print_counters(json_object_get(device, "counters"));
+    print_serial(json_object_get(device, "serial"));
     printf("  queues\n");
     print_array(json_object_get(device, "queues"), queue_keys, 4);
     printf("  endpoints\n");

@@ -15,10 +15,15 @@
 #include "../common/text.h"
 #include "attach.h"
 #include "control.h"
+#include "serial.h"
 #include "show.h"
 
 /* INTERFACE 2: how long the edges may take to hear that their routes end. */
 #define STOP_MS 500
+
+/* A serial link takes half a second at most to say that it ends. */
+#define LINKS_MS 600
+#define LOOK_MS  2
 
 static int64_t now_ms(void)
 {
@@ -363,6 +368,8 @@ static void hub_close(struct daemon *daemon)
         return;
     while (!rpr_hub_stop(daemon->hub) && left > 0 && turn(daemon, (int)left))
         left = end - now_ms();
+    while (!serial_is_quiet(daemon, now_ms()) && now_ms() < end && turn(daemon, LOOK_MS))
+        ;
     rpr_hub_close(daemon->hub);
 }
 
@@ -376,6 +383,15 @@ static void links_down(struct daemon *daemon)
     }
 }
 
+static void links_close(struct daemon *daemon)
+{
+    int64_t end = now_ms() + LINKS_MS;
+
+    links_down(daemon);
+    while (!serial_is_closed(daemon) && now_ms() < end && turn(daemon, LOOK_MS))
+        ;
+}
+
 /* Programs that have ended get their last messages out; those that run lose their remotes. */
 static void programs_close(struct daemon *daemon)
 {
@@ -384,7 +400,7 @@ static void programs_close(struct daemon *daemon)
 
     while (!attach_settled(daemon->attachments) && left > 0 && turn(daemon, (int)left))
         left = end - now_ms();
-    links_down(daemon);
+    links_close(daemon);
     while (!attach_end(daemon->attachments) && left > 0 && turn(daemon, (int)left))
         left = end - now_ms();
     attach_close(daemon->attachments);

@@ -13,6 +13,7 @@
 #include "control.h"
 #include "daemon.h"
 #include "job.h"
+#include "serial.h"
 #include "session.h"
 #include "show.h"
 
@@ -133,6 +134,15 @@ static unsigned add_buffers(struct list *list, struct rpr_device *device, json_t
     return room;
 }
 
+static void add_detail(const struct list *list, struct rpr_device *device, json_t *object)
+{
+    json_t *serial = serial_show(job_daemon(&list->job), rpr_device_name(device));
+
+    show_device_detail(device, object);
+    if (serial != NULL)
+        json_object_set_new(object, "serial", serial);
+}
+
 static json_t *begin_device(struct list *list, struct rpr_device *device)
 {
     json_t *object;
@@ -140,7 +150,7 @@ static json_t *begin_device(struct list *list, struct rpr_device *device)
     if (list->stage == STAGE_HEAD) {
         object = show_device_head(device);
         if (list->detail)
-            show_device_detail(device, object);
+            add_detail(list, device, object);
         take_endpoints(list, device);
         list->buffer = 0;
         list->stage = STAGE_ENDPOINTS;

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serial.h"
+
+#include <string.h>
+
+#include <rpr/serial.h>
+
+#include "daemon.h"
+
+/* A NuttX peer may have more to say after it seemed to be done: its threads look every 10 ms. */
+#define QUIET_MS 50
+
+static bool info_of(const struct daemon *daemon, size_t index, struct rpr_serial_info *info)
+{
+    const struct rpr_link *link = daemon->links[index].link;
+
+    return link != NULL && rpr_serial_info(link, info);
+}
+
+static size_t n_links(const struct daemon *daemon)
+{
+    return daemon->links != NULL ? daemon->config.n_links : 0;
+}
+
+json_t *serial_show(const struct daemon *daemon, const char *remote)
+{
+    struct rpr_serial_info info;
+    size_t i = 0;
+
+    while (i < n_links(daemon) && strcmp(daemon->links[i].remote, remote) != 0)
+        i++;
+    if (i == n_links(daemon) || !info_of(daemon, i, &info))
+        return NULL;
+    json_t *object =
+        json_pack("{s:s,s:s,s:b,s:b,s:b,s:I,s:I,s:I,s:I}", "state", info.state, "wake", info.wake,
+                  "crc", info.crc, "ours", info.ours, "suspended", info.suspended, "window",
+                  (json_int_t)info.window, "undrained", (json_int_t)info.undrained, "unanswered",
+                  (json_int_t)info.unanswered, "queued", (json_int_t)info.queued);
+#define ADD(name) json_object_set_new(object, #name, json_integer((json_int_t)info.name));
+    RPR_SERIAL_COUNTERS(ADD)
+#undef ADD
+    return object;
+}
+
+/* Frames that wait for their turn. */
+static bool sends(const struct daemon *daemon, size_t index)
+{
+    struct rpr_device *device = rpr_device_find(daemon->node, daemon->links[index].remote);
+    struct rpr_queue_info queue;
+
+    for (unsigned i = 0; device != NULL && rpr_device_queue(device, i, &queue); i++)
+        if (strcmp(queue.name, "tx") == 0 && queue.pending > 0)
+            return true;
+    return false;
+}
+
+bool serial_is_quiet(struct daemon *daemon, int64_t now_ms)
+{
+    struct rpr_serial_info info;
+    uint64_t n_bytes = 0;
+    bool busy = false;
+
+    for (size_t i = 0; i < n_links(daemon); i++) {
+        if (!info_of(daemon, i, &info) || strcmp(info.state, "connected") != 0 || info.ours)
+            continue;
+        n_bytes += info.bytes_rx + info.bytes_tx;
+        busy = busy || info.undrained > 0 || sends(daemon, i);
+    }
+    if (n_bytes != daemon->serial_bytes || daemon->serial_ms == 0) {
+        daemon->serial_bytes = n_bytes;
+        daemon->serial_ms = now_ms;
+    }
+    return n_bytes == 0 || (!busy && now_ms - daemon->serial_ms >= QUIET_MS);
+}
+
+bool serial_is_closed(const struct daemon *daemon)
+{
+    struct rpr_serial_info info;
+
+    for (size_t i = 0; i < n_links(daemon); i++)
+        if (info_of(daemon, i, &info) && (strcmp(info.state, "closed") != 0 || info.queued > 0))
+            return false;
+    return true;
+}
