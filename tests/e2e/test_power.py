@@ -16,6 +16,16 @@ class Power(Case):
             self.assertEqual(0, audio.rpmsg("resume", "ap").returncode)
             events.until(event="device-state", device="audio", state="up")
 
+    def test_one_cpu_behind_the_hub_is_told(self):
+        """Of a routed device: the hub passes it on, and stays awake itself."""
+        hub, audio, droid = self.star("audio", "droid")
+        with droid.connect() as events:
+            events.events()
+            for command, state in (("suspend", "suspended"), ("resume", "up")):
+                self.assertEqual(0, audio.rpmsg(command, "droid").returncode)
+                events.until(event="device-state", device="audio", state=state)
+                self.assertEqual("up", hub.device("audio")["state"])
+
     def test_direct(self):
         a, b = self.pair()
         with b.connect() as events:

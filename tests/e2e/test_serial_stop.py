@@ -106,14 +106,14 @@ class Stop(Case):
         return cat, listening
 
     def round_trips(self, node):
-        """Medians in ns, the best of some runs: others use this machine too. Nothing is lost."""
-        best = {}
+        """Averages in ns over all of some runs, in which a stall shows. Nothing is lost."""
+        times = {}
         for device in ("c", "ap"):
             runs = [json.loads(node.rpmsg("ping", device, "-c", 2000, "-W", 1, "--json").stdout)
                     for _ in range(5)]
             self.assertEqual([0] * 5, [run["lost"] for run in runs])
-            best[device] = min(run["rtt_ns"]["p50"] for run in runs)
-        return best
+            times[device] = sum(run["rtt_ns"]["avg"] for run in runs) / len(runs)
+        return times
 
     def check_name_service(self, a, c):
         """A new service is announced, found and used."""
