@@ -72,13 +72,23 @@ void ivshmem_log(struct ivshmem *iv, const char *what)
 
 /* ---- the region ---------------------------------------------------------------------------------- */
 
+static void forget_former(struct ivshmem *iv, const struct mapping *m)
+{
+    struct mapping **at = &iv->former;
+
+    while (*at && *at != m)
+        at = &(*at)->next;
+    if (*at)
+        *at = m->next;
+}
+
 static void put_mapping(struct mapping *m)
 {
     struct ivshmem *iv = m->owner;
 
     if (--m->n_users)
         return;
-    iv->n_shared -= m->shared;
+    forget_former(iv, m);
     iv->config.port.unmap(iv->config.port.ctx, &m->memory);
     iv->platform->free(iv->platform->ctx, m, sizeof *m);
 }
@@ -89,8 +99,26 @@ static void drop_mapping(struct ivshmem *iv)
 
     iv->now = NULL;
     iv->base = NULL;
-    if (m)
-        put_mapping(m);
+    if (!m)
+        return;
+    m->next = iv->former;
+    iv->former = m;
+    put_mapping(m);
+}
+
+/* Somebody may go on writing to buffers of a former session: from now on into memory of its own, or
+ * the next session waits. */
+static bool part_from_former(struct ivshmem *iv)
+{
+    const struct rpr_ivshmem_port *port = &iv->config.port;
+    struct mapping *m = iv->former;
+
+    for (; m; m = m->next) {
+        m->parted = m->parted || (port->part && port->part(port->ctx, &m->memory));
+        if (!m->parted)
+            return false;
+    }
+    return true;
 }
 
 /* The session has ended, and nothing of it is used any more. */
@@ -177,7 +205,8 @@ static void begin(struct ivshmem *iv, uint64_t now_ns)
 
 static void on_unmapped(struct ivshmem *iv, uint64_t now_ns)
 {
-    const char *wrong = iv->n_shared ? "buffers of the former session are in use" : get_mapping(iv);
+    const char *wrong =
+        part_from_former(iv) ? get_mapping(iv) : "buffers of the former session are in use";
 
     if (!wrong) {
         begin(iv, now_ns);
@@ -291,19 +320,6 @@ static void on_waiting(struct ivshmem *iv, uint64_t now_ns)
     say(iv, reason);
 }
 
-/* Somebody may go on writing to buffers of the session that has ended: from now on into memory of
- * its own. Where that cannot be had, the next session waits for it. */
-static void part(struct ivshmem *iv)
-{
-    const struct rpr_ivshmem_port *port = &iv->config.port;
-    struct mapping *m = iv->now;
-
-    if (m->n_users == 1 || (port->part && port->part(port->ctx, &m->memory)))
-        return;
-    m->shared = true;
-    iv->n_shared++;
-}
-
 static void end_session(struct ivshmem *iv, enum ivshmem_end how, const char *reason,
                         uint64_t now_ns)
 {
@@ -313,12 +329,11 @@ static void end_session(struct ivshmem *iv, enum ivshmem_end how, const char *re
             return; /* broken by what was found, or closed by who received it */
     }
     iv->phase = IVSHMEM_UNMAPPED;
-    next_look(iv, 0, now_ns);
+    iv->wait_ns = MAP_FIRST_NS / 2;
+    rpr_timer_start(iv->node, &iv->timer, now_ns); /* at once, if nothing is in the way */
     rpr_vring_detach(iv->link, reason, false);
-    if (iv->phase != IVSHMEM_UNMAPPED || !iv->now)
-        return;
-    part(iv);
-    drop_mapping(iv);
+    if (iv->phase == IVSHMEM_UNMAPPED)
+        drop_mapping(iv);
 }
 
 /* The region, looked at less often than the words in it. */
@@ -389,7 +404,7 @@ static void port_open(void *ctx)
 
     iv->phase = IVSHMEM_UNMAPPED;
     iv->said[0] = '\0';
-    iv->wait_ns = MAP_FIRST_NS;
+    iv->wait_ns = MAP_FIRST_NS / 2;
     rpr_timer_start(iv->node, &iv->timer, 0);
 }
 
@@ -398,13 +413,9 @@ static void port_close(void *ctx)
     struct ivshmem *iv = ctx;
 
     rpr_timer_stop(iv->node, &iv->timer);
-    if (iv->now && iv->phase > IVSHMEM_WARNED) {
+    if (iv->now && iv->phase > IVSHMEM_WARNED)
         iv->handshake->leave(iv);
-        ivshmem_notify(iv);
-    }
     iv->phase = IVSHMEM_CLOSED;
-    if (iv->now)
-        part(iv);
     drop_mapping(iv);
 }
 

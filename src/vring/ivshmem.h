@@ -29,7 +29,8 @@ struct mapping {
     struct ivshmem *owner;
     uint8_t *own_seq;
     unsigned n_users; /* the link while it is the present one, and the session */
-    bool shared;      /* its session is over, and may still write */
+    bool parted;
+    struct mapping *next; /* former ones that are in use */
 };
 
 enum ivshmem_phase {
@@ -78,11 +79,11 @@ struct ivshmem {
     uint64_t active_ns;  /* something new was seen */
     uint64_t checked_ns; /* the region was asked for */
 
-    struct mapping *now; /* the present one, or NULL */
+    struct mapping *now;    /* the present one, or NULL */
+    struct mapping *former; /* those whose sessions still have buffers */
     uint8_t *base;
     uint64_t bytes;
-    unsigned n_shared; /* former mappings of that kind */
-    uint32_t fill;     /* bytes that this side uses, where it makes the table */
+    uint32_t fill; /* bytes that this side uses, where it makes the table */
 
     uint64_t master;   /* WORD_BASE as it was agreed */
     uint32_t seq;      /* the peer's, as it was seen last */
