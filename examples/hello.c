@@ -15,8 +15,8 @@ int main(int argc, char **argv)
     int n = rpr_client_send(client, argv[3], strlen(argv[3]), 5000);
     if (n == 0)
         n = rpr_client_recv(client, text, sizeof(text), 5000);
+    rpr_client_close(client, 0);
     if (n < 0)
         return fprintf(stderr, "%s on %s: %s\n", argv[2], argv[1], rpr_strerror(n)), 1;
-    printf("%.*s\n", n, text);
-    return rpr_client_close(client, 0), 0;
+    return printf("%.*s\n", n, text) < 0;
 }
