@@ -97,6 +97,13 @@ static __attribute__((noinline)) void learn_peer(struct route_side *from, uint32
         route_ack(from->route, (unsigned)(from - from->route->side), src);
 }
 
+/* It has answered, and the other end has not been told yet: the link takes nothing, or its edge has
+ * just said HELLO. What comes first waits, and nothing is lost. */
+static bool is_early(struct route_side *from)
+{
+    return from->bound && !other(from)->bound && !from->route->ending;
+}
+
 /* The one copy of a hop: from the buffer of one link to that of the other. If that takes none now,
  * the core parks it within our quota, and what comes after it queues behind. */
 static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *msg)
@@ -117,7 +124,7 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *
         from->forwarded++;
         return RPR_DONE;
     }
-    if (error == -RPR_EAGAIN)
+    if (error == -RPR_EAGAIN || is_early(from))
         return RPR_LATER;
     if (error == -RPR_EMSGSIZE)
         log_too_long(from, msg->len);
@@ -132,13 +139,11 @@ static uint32_t parked(const struct route_side *side)
     return side->open && !rpr_ept_info(side->half, &info) ? info.n_kept : 0;
 }
 
-/* The egress has room again: what is parked for it goes first. */
-static void on_writable(void *ctx, rpr_ept_t ept)
+/* The egress takes messages (again): what is parked for it goes first. */
+static void resume(struct route_side *from)
 {
-    struct route_side *from = other(ctx);
     struct route *route = from->route;
 
-    (void)ept;
     if (!from->open)
         return;
     (void)rpr_ept_resume(from->half);
@@ -148,6 +153,12 @@ static void on_writable(void *ctx, rpr_ept_t ept)
         (void)rpr_ept_overflow(from->half, RPR_STOP_LINK);
     if (route->ending && from == &route->side[route->gone] && !parked(from))
         finish_ending(route);
+}
+
+static void on_writable(void *ctx, rpr_ept_t ept)
+{
+    (void)ept;
+    resume(other(ctx));
 }
 
 /* Policy block: the ingress link is left unread, but not for longer than this. */
@@ -428,8 +439,12 @@ static void derive(struct route *route)
     settle_side(route, 0);
     settle_side(route, 1);
     settle_side(route, 0); /* it may have waited for the other to be bound */
-    if (!joined && route_joined(route))
-        tell(route, "joined");
+    if (joined || !route_joined(route))
+        return;
+    tell(route, "joined");
+    for (unsigned i = 0; i < 2; i++)
+        if (parked(&route->side[i]))
+            resume(&route->side[i]);
 }
 
 /* Callbacks of what is done here may ask for it again: once more afterwards. */

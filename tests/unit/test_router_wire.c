@@ -215,6 +215,33 @@ static void hub_says_hello_before_routes(void **state)
     star_close(&s);
 }
 
+/* droid answers while audio cannot be told: HELLO has just come from there, and ours finds no buffer.
+ * What droid sends at once waits for audio's ACK. */
+static void data_before_the_other_end_is_told(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_nuttx(&s);
+    peer_create(s.edge[0], "r:droid:svc", 1100);
+    star_settle(&s);
+    assert_peer_said(s.edge[1], "CREATE r:audio:svc;");
+    s.edge[0]->wire->n_free = 0;
+    peer_hello(s.edge[0], 1040, "router:droid");
+    star_settle(&s);
+    peer_ack(s.edge[1], "r:audio:svc", 1200);
+    peer_send(s.edge[1], 1, "r:audio:svc", "one");
+    peer_send(s.edge[1], 1, "r:audio:svc", "two");
+    star_settle(&s);
+    assert_peer_said(s.edge[0], "");
+    for (uint32_t i = 0; i < 16; i++)
+        s.edge[0]->wire->free[s.edge[0]->wire->n_free++] = i;
+    star_pass_ms(&s, 10);
+    assert_peer_said(s.edge[0], "1040:HELLO;ACK r:droid:svc;1100:one;1100:two;");
+    assert_int_equal(routes_of(s.ap, "svc", NULL).dropped, 0);
+    star_close(&s);
+}
+
 /* What one of ours says about routes before it answers CREATE belongs to the session before. */
 static void hub_ignores_what_is_older_than_hello(void **state)
 {
@@ -714,6 +741,7 @@ int main(void)
         cmocka_unit_test(hub_tells_of_sleep_and_loss),
         cmocka_unit_test(hub_says_hello_only_to_who_said_it),
         cmocka_unit_test(hub_says_hello_before_routes),
+        cmocka_unit_test(data_before_the_other_end_is_told),
         cmocka_unit_test(hub_ignores_what_is_older_than_hello),
         cmocka_unit_test(hub_survives_odd_messages),
         cmocka_unit_test(names_are_matched_whole),
