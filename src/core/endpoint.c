@@ -615,13 +615,13 @@ int rpr_ept_open(struct rpr_device *device, const struct rpr_ept_config *config,
 static void tell_end(struct rpr_endpoint *e, bool quiet)
 {
     uint32_t dest = e->dest;
-    bool unanswered = e->word == NS_WORD_ACK && !e->announced;
+    bool unanswered = e->word != NS_WORD_NONE && !e->announced && dest != RPMSG_ADDR_ANY;
 
     if (quiet || unanswered || !e->announced || e->addr < RPMSG_ADDR_DYNAMIC)
         ns_forget(e);
     else
         ns_word(e, NS_WORD_DESTROY);
-    if (unanswered && dest != RPMSG_ADDR_ANY && may_do_ns(e))
+    if (unanswered && may_do_ns(e))
         ns_keep_announcement(e->device, e->name, dest);
 }
 
