@@ -189,7 +189,7 @@ void sim_host_touched(struct sim_host *host)
 
 bool sim_host_runnable(const struct sim_host *host)
 {
-    return host->node &&
+    return host->node && !host->frozen &&
            (host->run != SIM_ASLEEP || host->woken || host->deadline <= host->sim->now);
 }
 
@@ -248,7 +248,7 @@ uint64_t sim_deadline(const struct sim *sim)
     uint64_t earliest = RPR_POLL_IDLE;
 
     for (unsigned i = 0; i < sim->n_hosts; i++)
-        if (sim->host[i].node && sim->host[i].deadline < earliest)
+        if (sim->host[i].node && !sim->host[i].frozen && sim->host[i].deadline < earliest)
             earliest = sim->host[i].deadline;
     return earliest;
 }

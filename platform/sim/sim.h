@@ -30,6 +30,7 @@ struct sim_host {
     struct rpr_node *node; /* NULL: crashed */
     enum sim_run run;
     bool woken;
+    bool frozen; /* it is not run: its links take nothing */
     uint64_t deadline;
 };
 

@@ -5,30 +5,48 @@
 #include <string.h>
 
 #include "scene.h"
+#include "wire/credit.h"
+#include "wire/header.h"
+#include "wire/ns.h"
+#include "wire/router.h"
 
-/* Directly, or by a hub that both are joined to. */
-static bool joined(const struct scene *scene, unsigned a, unsigned b)
+const struct sim_wire *app_wire(const struct scene *scene, unsigned a, unsigned b)
 {
     for (unsigned i = 0; i < scene->sim.n_wires; i++) {
         const struct sim_wire *w = &scene->sim.wire[i];
 
         if ((w->end[0].host->index == a && w->end[1].host->index == b) ||
             (w->end[0].host->index == b && w->end[1].host->index == a))
-            return true;
+            return w;
     }
-    return false;
+    return NULL;
 }
 
+static bool routes(const struct scene *scene, unsigned a, unsigned b)
+{
+    return app_wire(scene, a, b) && !scene->host[a].is_plain && !scene->host[b].is_plain;
+}
+
+unsigned app_hub_between(const struct scene *scene, unsigned a, unsigned b)
+{
+    unsigned hub = 0;
+
+    while (hub < scene->sim.n_hosts && !(routes(scene, a, hub) && routes(scene, hub, b)))
+        hub++;
+    return hub < scene->sim.n_hosts ? hub : NOBODY;
+}
+
+/* Directly, or by a hub that both are joined to. */
 bool app_reaches(const struct scene *scene, unsigned a, unsigned b)
 {
+    unsigned hub;
+
     if (a == b || !scene->sim.host[a].node || !scene->sim.host[b].node)
         return false;
-    if (joined(scene, a, b))
+    if (app_wire(scene, a, b))
         return true;
-    for (unsigned hub = 0; hub < scene->sim.n_hosts; hub++)
-        if (scene->sim.host[hub].node && joined(scene, a, hub) && joined(scene, hub, b))
-            return true;
-    return false;
+    hub = app_hub_between(scene, a, b);
+    return hub != NOBODY && scene->sim.host[hub].node;
 }
 
 /* The endpoint that is open there, or NULL. */
@@ -141,7 +159,7 @@ static int open_endpoint(struct app_host *host, struct rpr_device *device, const
     struct rpr_ept_config config = {.name = name,
                                     .addr = RPR_ADDR_ANY,
                                     .dest = dest,
-                                    .quota = (scene->lossless ? 4 : 1) + sim_below(sim, 8),
+                                    .quota = 1 + sim_below(sim, 8),
                                     .ops = &ops,
                                     .ctx = e};
     int error;
@@ -261,6 +279,97 @@ void app_release(struct app_ept *e)
     rpr_release(&e->held[e->n_held]);
 }
 
+/* ---- nonsense ------------------------------------------------------------------------------------------- */
+
+/* Somewhere near an address that is known to exist there. */
+static uint32_t some_address(struct sim *sim, uint32_t near)
+{
+    switch (sim_below(sim, 4)) {
+    case 0:
+        return near;
+    case 1:
+        return near + sim_below(sim, 9) - 4;
+    default:
+        return sim_below(sim, 1100);
+    }
+}
+
+static uint32_t forge_ns(struct sim *sim, uint8_t *to, uint32_t near)
+{
+    struct ns_message message = {.addr = some_address(sim, near), .flags = sim_below(sim, 4)};
+    unsigned n = sim_below(sim, SIM_HOSTS);
+
+    switch (sim_below(sim, 4)) {
+    case 0:
+        snprintf(message.name, sizeof message.name, "router:n%u", n);
+        break;
+    case 1:
+        snprintf(message.name, sizeof message.name, "s%u", sim_below(sim, 300));
+        break;
+    default:
+        snprintf(message.name, sizeof message.name, "r:n%u:%c%u", n,
+                 sim_chance(sim, 50) ? 's' : 'c',
+                 sim_chance(sim, 90) ? sim_below(sim, SCENE_NAMES) : sim_below(sim, 300));
+    }
+    ns_encode(to, &message);
+    return RPMSG_NS_BYTES;
+}
+
+static uint32_t forge_grant(struct sim *sim, uint8_t *to, uint32_t near)
+{
+    struct credit_entry entry = {some_address(sim, near), some_address(sim, near),
+                                 sim_below(sim, UINT32_MAX)};
+
+    credit_encode(to, &entry);
+    return CREDIT_ENTRY_BYTES;
+}
+
+static uint32_t forge_command(struct sim *sim, uint8_t *to)
+{
+    struct router_message message = {.cmd = 1 + sim_below(sim, 5),
+                                     .tx_len = sim_below(sim, 3) * 1000,
+                                     .rx_len = sim_below(sim, UINT32_MAX),
+                                     .version = 1,
+                                     .caps = sim_below(sim, 4)};
+
+    router_encode(to, &message);
+    if (sim_chance(sim, 10))
+        put_le32(to, sim_below(sim, 1000));
+    return sim_chance(sim, 90) ? ROUTER_BYTES : sim_below(sim, ROUTER_BYTES);
+}
+
+/* Words, grants and commands that are well formed and untrue, to addresses that may exist. */
+void app_rave(struct app_host *host)
+{
+    struct sim *sim = &host->scene->sim;
+    struct rpr_device *device = rpr_device_next(host->host->node, NULL);
+    unsigned skip = sim_below(sim, 6);
+    rpr_ept_t ept = rpr_ept_next(device, (rpr_ept_t){0});
+    struct rpr_ept_info info;
+    uint8_t data[64];
+    uint32_t len, dest;
+
+    while (skip-- && rpr_ept_next(device, ept).endpoint)
+        ept = rpr_ept_next(device, ept);
+    if (!ept.endpoint || rpr_ept_info(ept, &info))
+        return;
+    switch (sim_below(sim, 4)) {
+    case 0:
+        len = forge_grant(sim, data, info.dest);
+        dest = RPMSG_ADDR_CREDIT;
+        break;
+    case 1:
+        len = forge_command(sim, data);
+        dest = some_address(sim, info.dest);
+        break;
+    default:
+        len = forge_ns(sim, data, info.dest);
+        dest = RPMSG_ADDR_NS;
+    }
+    sim_trace(sim, "%s raves to %x: %d", host->host->name, (unsigned)dest,
+              rpr_send_to(ept, dest, data, len, 0));
+}
+
 /* ---- services ---------------------------------------------------------------------------------------- */
 
 static int on_announcement(void *ctx, struct rpr_device *device, const char *name, uint32_t addr)
@@ -282,13 +391,34 @@ void app_service_open(struct app_host *host)
 
 /* ---- hosts ------------------------------------------------------------------------------------------- */
 
+static struct rpr_pair_config pair_config(struct scene *scene)
+{
+    static const enum rpr_policy policies[] = {RPR_POLICY_DEFAULT, RPR_POLICY_CREDIT,
+                                               RPR_POLICY_DROP_NEWEST, RPR_POLICY_DROP_OLDEST,
+                                               RPR_POLICY_BLOCK};
+    struct sim *sim = &scene->sim;
+    struct rpr_pair_config config = {.policy = policies[sim_below(sim, scene->lossless ? 2 : 5)],
+                                     .block_ms = sim_below(sim, 20)};
+
+    if (sim_chance(sim, 50))
+        config.quota = 1 + sim_below(sim, 16);
+    if (sim_chance(sim, 50))
+        config.pair_quota = 1 + sim_below(sim, 16);
+    sim_trace(sim, "policy %d, quota %u, %u of the pair", (int)config.policy,
+              (unsigned)config.quota, (unsigned)config.pair_quota);
+    return config;
+}
+
 void app_host_start(struct app_host *host)
 {
+    struct rpr_pair_config config = pair_config(host->scene);
+
+    host->stopping = false;
     sim_host_start(host->host);
-    if (rpr_edge_open(host->host->node, &host->edge))
+    if (!host->is_plain && rpr_edge_open(host->host->node, &host->edge))
         abort();
-    if (host->is_hub && (rpr_hub_open(host->host->node, &host->hub) ||
-                         rpr_hub_pair_add(host->hub, &(struct rpr_pair_config){0})))
+    if (host->is_hub &&
+        (rpr_hub_open(host->host->node, &host->hub) || rpr_hub_pair_add(host->hub, &config)))
         abort();
 }
 
@@ -303,7 +433,8 @@ void app_host_stop(struct app_host *host, bool in_order)
             sim_wire_cut(&sim->wire[i]);
     if (host->hub)
         rpr_hub_close(host->hub);
-    rpr_edge_close(host->edge);
+    if (host->edge)
+        rpr_edge_close(host->edge);
     sim_host_stop(host->host);
     host->hub = NULL;
     host->edge = NULL;

@@ -8,11 +8,40 @@
 #define N_STEADY    300u /* sends while nothing may be allocated */
 #define QUIET_STEPS 200000u
 #define QUIET_NS    UINT64_C(60000000000) /* virtual time in which everything has settled */
+#define STILL_NS    UINT64_C(500000000)
 #define IDLE_ENOUGH UINT64_C(15000000000) /* no step for so long: only slow retries remain */
 
 /* ---- the stage ----------------------------------------------------------------------------------- */
 
-static void add_wire(struct scene *scene, struct sim_host *a, struct sim_host *b)
+/* Both ends behave as that kind does. Where nobody acknowledges, a host that is no hub is a plain one:
+ * it knows nothing of routers. */
+static enum rpr_dialect choose_dialect(struct scene *scene, struct app_host *a, struct app_host *b)
+{
+    static const enum rpr_dialect plain[] = {RPR_DIALECT_OPENAMP, RPR_DIALECT_LITE,
+                                             RPR_DIALECT_LINUX};
+    struct sim *sim = &scene->sim;
+    struct app_host *leaf = !a->is_hub ? a : b;
+
+    if (scene->lossless || sim_chance(sim, 40))
+        return RPR_DIALECT_RPR;
+    if (leaf->is_hub || sim_chance(sim, 60))
+        return RPR_DIALECT_NUTTX;
+    leaf->is_plain = true;
+    return plain[sim_below(sim, 3)];
+}
+
+static const char *name_of(enum rpr_dialect dialect)
+{
+    static const char *const names[RPR_N_DIALECTS] = {
+        [RPR_DIALECT_RPR] = "rpr",         [RPR_DIALECT_NUTTX] = "nuttx",
+        [RPR_DIALECT_OPENAMP] = "openamp", [RPR_DIALECT_LINUX] = "linux",
+        [RPR_DIALECT_LITE] = "rpmsg-lite",
+    };
+
+    return names[dialect];
+}
+
+static void add_wire(struct scene *scene, struct app_host *a, struct app_host *b)
 {
     static const uint32_t payloads[] = {64, 128, 496};
     struct sim *sim = &scene->sim;
@@ -20,45 +49,65 @@ static void add_wire(struct scene *scene, struct sim_host *a, struct sim_host *b
         .kind = sim_chance(sim, 50) ? SIM_LOOP : SIM_VRING,
         .buffers = 2u << sim_below(sim, 4),
         .payload = payloads[sim_below(sim, 3)],
-        .dialect = scene->lossless || sim_chance(sim, 50) ? RPR_DIALECT_RPR : RPR_DIALECT_NUTTX,
+        .dialect = choose_dialect(scene, a, b),
     };
 
     config.credit = scene->lossless || (config.dialect == RPR_DIALECT_RPR && sim_chance(sim, 50));
-    sim_trace(sim, "%s - %s: %s, %u x %u, %s%s", a->name, b->name,
+    sim_trace(sim, "%s - %s: %s, %u x %u, %s%s", a->host->name, b->host->name,
               config.kind == SIM_LOOP ? "loop" : "vring", (unsigned)config.buffers,
-              (unsigned)config.payload, config.dialect == RPR_DIALECT_RPR ? "rpr" : "nuttx",
-              config.credit ? ", credit" : "");
-    (void)sim_wire_add(sim, a, b, &config);
+              (unsigned)config.payload, name_of(config.dialect), config.credit ? ", credit" : "");
+    (void)sim_wire_add(sim, a->host, b->host, &config);
 }
 
 /* A tree: whoever is joined to two others is their hub. */
-static void build(struct scene *scene)
+static unsigned plan(struct scene *scene, unsigned parent[SIM_HOSTS])
 {
     struct sim *sim = &scene->sim;
     unsigned n = 3 + sim_below(sim, 3), n_wires[SIM_HOSTS] = {0};
 
-    scene->lossless = sim_chance(sim, 50);
+    for (unsigned i = 1; i < n; i++) {
+        parent[i] = sim_chance(sim, 70) ? 0 : sim_below(sim, i);
+        n_wires[i]++;
+        n_wires[parent[i]]++;
+    }
     for (unsigned i = 0; i < n; i++) {
         struct app_host *host = &scene->host[i];
 
         host->scene = scene;
         host->host = sim_host_add(sim);
+        host->is_hub = n_wires[i] > 1;
         snprintf(host->service_name, sizeof host->service_name, "c%u", i % SIM_HOSTS);
-        if (i) {
-            unsigned parent = sim_chance(sim, 70) ? 0 : sim_below(sim, i);
+    }
+    return n;
+}
 
-            if (sim_chance(sim, 50))
-                add_wire(scene, host->host, &sim->host[parent]);
-            else
-                add_wire(scene, &sim->host[parent], host->host);
-            n_wires[i]++;
-            n_wires[parent]++;
-        }
+static void choose_the_mad(struct scene *scene, unsigned n)
+{
+    scene->mad = sim_chance(&scene->sim, 20) ? sim_below(&scene->sim, n) : NOBODY;
+    if (scene->mad != NOBODY && scene->host[scene->mad].is_hub)
+        scene->mad = NOBODY; /* of a hub, everything depends on it */
+    if (scene->mad != NOBODY)
+        sim_trace(&scene->sim, "n%u is mad", scene->mad);
+}
+
+static void build(struct scene *scene)
+{
+    struct sim *sim = &scene->sim;
+    unsigned parent[SIM_HOSTS] = {0}, n;
+
+    scene->lossless = sim_chance(sim, 50);
+    n = plan(scene, parent);
+    for (unsigned i = 1; i < n; i++) {
+        struct app_host *a = &scene->host[i], *b = &scene->host[parent[i]];
+
+        if (sim_chance(sim, 50))
+            add_wire(scene, a, b);
+        else
+            add_wire(scene, b, a);
     }
-    for (unsigned i = 0; i < n; i++) {
-        scene->host[i].is_hub = n_wires[i] > 1;
+    choose_the_mad(scene, n);
+    for (unsigned i = 0; i < n; i++)
         app_host_start(&scene->host[i]);
-    }
 }
 
 /* ---- the wild phase --------------------------------------------------------------------------------- */
@@ -130,6 +179,43 @@ static void act_device(struct scene *scene, struct app_host *host)
     (void)(down ? rpr_device_down(device) : rpr_device_up(device));
 }
 
+/* As seen here; what it says is the last word to that peer. */
+static void say_power(struct scene *scene, struct sim_host *host, struct rpr_device *device,
+                      bool running)
+{
+    unsigned peer = (unsigned)(rpr_device_name(device)[1] - '0');
+    int error = rpr_device_power(device, running);
+
+    sim_trace(&scene->sim, "%s %s for %s: %d", host->name, running ? "wakes up" : "falls asleep",
+              rpr_device_name(device), error);
+    scene->asleep[host->index][peer] = !error && !running;
+    sim_host_touched(host);
+}
+
+static void act_power(struct scene *scene, struct app_host *host)
+{
+    struct rpr_device *device = rpr_device_find(
+        host->host->node, scene->sim.host[sim_below(&scene->sim, scene->sim.n_hosts)].name);
+
+    if (device)
+        say_power(scene, host->host, device, sim_chance(&scene->sim, 50));
+}
+
+/* A hub that is stopped in order tells its edges first, and does not wait for ever. */
+static void act_stop(struct scene *scene, struct app_host *host)
+{
+    struct sim *sim = &scene->sim;
+
+    if (!host->hub || (!host->stopping && sim_chance(sim, 50))) {
+        app_host_stop(host, sim_chance(sim, 50));
+        return;
+    }
+    host->stopping = true;
+    sim_trace(sim, "%s stops its hub", host->host->name);
+    if (rpr_hub_stop(host->hub) || sim_chance(sim, 30))
+        app_host_stop(host, true);
+}
+
 static void act_wire(struct scene *scene)
 {
     struct sim_wire *wire = &scene->sim.wire[sim_below(&scene->sim, scene->sim.n_wires)];
@@ -163,12 +249,16 @@ static void act(struct scene *scene)
     sim_host_touched(host->host);
     if (what < 88)
         act_open(scene, host);
-    else if (what < 92)
+    else if (what < 91)
         act_service(host);
-    else if (what < 95)
+    else if (what < 93)
         act_device(scene, host);
-    else if (sim_chance(sim, 40))
-        app_host_stop(host, sim_chance(sim, 50));
+    else if (what < 95)
+        act_power(scene, host);
+    else if (host->stopping || sim_chance(sim, 40))
+        act_stop(scene, host);
+    else if (scene->mad != NOBODY && scene->host[scene->mad].host->node)
+        app_rave(&scene->host[scene->mad]);
 }
 
 static void let_time_pass(struct sim *sim)
@@ -193,6 +283,37 @@ static void run_wild(struct scene *scene, unsigned n, void (*action)(struct scen
 
 /* ---- the quiet phase -------------------------------------------------------------------------------- */
 
+static void for_devices(struct scene *scene,
+                        void (*each)(struct scene *scene, struct sim_host *host,
+                                     struct rpr_device *device))
+{
+    for (unsigned i = 0; i < scene->sim.n_hosts; i++) {
+        struct rpr_node *node = scene->sim.host[i].node;
+        struct rpr_device *d = node ? rpr_device_next(node, NULL) : NULL;
+
+        for (; d; d = rpr_device_next(node, d))
+            each(scene, &scene->sim.host[i], d);
+    }
+}
+
+static void take_up(struct scene *scene, struct sim_host *host, struct rpr_device *device)
+{
+    (void)scene;
+    (void)host;
+    (void)rpr_device_up(device);
+}
+
+static void wake_up(struct scene *scene, struct sim_host *host, struct rpr_device *device)
+{
+    say_power(scene, host, device, true);
+}
+
+static void doze(struct scene *scene, struct sim_host *host, struct rpr_device *device)
+{
+    if (sim_chance(&scene->sim, 30))
+        say_power(scene, host, device, false);
+}
+
 static void free_everything(struct scene *scene)
 {
     struct sim *sim = &scene->sim;
@@ -211,10 +332,9 @@ static void free_everything(struct scene *scene)
         if (sim->wire[i].cut)
             sim_wire_mend(&sim->wire[i]);
     for (unsigned i = 0; i < sim->n_hosts; i++)
-        for (struct rpr_device *d = sim->host[i].node ? rpr_device_next(sim->host[i].node, NULL)
-                                                      : NULL;
-             d; d = rpr_device_next(sim->host[i].node, d))
-            (void)rpr_device_up(d);
+        if (scene->host[i].stopping && sim->host[i].node)
+            app_host_stop(&scene->host[i], true);
+    for_devices(scene, take_up);
 }
 
 /* A server that closed before it had answered left the announcement for the next service. */
@@ -247,6 +367,25 @@ static void settle(struct scene *scene)
     sim_violated(sim, "it never comes to rest");
 }
 
+/* With somebody for whom others wait there is no rest. */
+static void run_for(struct scene *scene, uint64_t ns)
+{
+    struct sim *sim = &scene->sim;
+    uint64_t end = sim->now + ns;
+
+    for (unsigned i = 0; i < QUIET_STEPS && !sim->violation[0]; i++) {
+        uint64_t next;
+
+        if (sim_step(sim))
+            continue;
+        next = sim_deadline(sim);
+        if (next > end)
+            return;
+        sim->now = next;
+    }
+    sim_violated(sim, "there is no end of work");
+}
+
 static void calm_down(struct scene *scene)
 {
     scene->calm = true;
@@ -256,9 +395,21 @@ static void calm_down(struct scene *scene)
         offer_again(&scene->host[i]);
         sim_host_touched(&scene->sim.host[i]);
     }
+    for_devices(scene, wake_up);
     settle(scene);
     if (!scene->sim.violation[0])
         check_quiet(scene);
+}
+
+/* Some say that they sleep, and all that they are awake again. */
+static void sleep_and_wake(struct scene *scene)
+{
+    for_devices(scene, doze);
+    settle(scene);
+    check_power(scene);
+    for_devices(scene, wake_up);
+    settle(scene);
+    check_power(scene);
 }
 
 /* Each end that is bound is heard by its peer. */
@@ -274,6 +425,43 @@ static void probe(struct scene *scene)
         check_delivered(scene);
 }
 
+/* Invariant 4: one host is not run any more, so that its links take nothing, and everybody sends as
+ * much as is taken. All others hear each other all the same, and come to know who is new: whoever
+ * waited for the one that does not move, with a buffer, a slot or a whole link, is seen here. */
+static void stand_still(struct scene *scene)
+{
+    struct sim *sim = &scene->sim;
+    struct app_host *still = &scene->host[sim_below(sim, sim->n_hosts)];
+    unsigned from = sim_below(sim, sim->n_hosts), to = sim_below(sim, sim->n_hosts);
+
+    if (still->is_hub)
+        return;
+    sim_trace(sim, "%s stands still", still->host->name);
+    still->host->frozen = true;
+    for (uint32_t i = scene->n_epts; i-- > 0;)
+        if (scene->epts[i].open && !scene->epts[i].host->frozen) {
+            app_send(&scene->epts[i], 100);
+            sim_host_touched(scene->epts[i].host);
+        }
+    if (from != to && !sim->host[from].frozen && !sim->host[to].frozen &&
+        app_reaches(scene, from, to)) {
+        app_open(&scene->host[from], to, "new");
+        app_open(&scene->host[to], from, "new");
+        sim_host_touched(&sim->host[from]);
+        sim_host_touched(&sim->host[to]);
+    }
+    run_for(scene, STILL_NS);
+    if (!sim->violation[0]) {
+        check_quiet(scene);
+        check_delivered(scene);
+    }
+    still->host->frozen = false;
+    settle(scene);
+    if (!sim->violation[0])
+        check_delivered(scene);
+}
+
+/* Invariant 6. */
 static void run_steady(struct scene *scene)
 {
     struct sim *sim = &scene->sim;
@@ -317,6 +505,10 @@ bool scene_run(struct scene *scene, uint64_t seed, bool verbose)
         calm_down(scene);
     if (!sim->violation[0])
         check_delivered(scene);
+    if (!sim->violation[0])
+        sleep_and_wake(scene);
+    if (!sim->violation[0])
+        stand_still(scene);
     scene->calm = true;
     finish(scene);
     if (!sim->violation[0])

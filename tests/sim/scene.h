@@ -15,6 +15,7 @@
 #define SCENE_NAMES    3u /* symmetric services */
 #define SCENE_HELD     3u
 #define NO_BINDING     UINT32_MAX
+#define NOBODY         SIM_HOSTS
 
 /* One time that an endpoint was bound. */
 struct binding {
@@ -54,6 +55,8 @@ struct app_host {
     struct rpr_hub *hub;
     struct rpr_service *service;
     bool is_hub;
+    bool is_plain; /* its system has no router: neither hub nor edge */
+    bool stopping; /* its hub is being stopped in order */
     char service_name[8];
 };
 
@@ -61,8 +64,10 @@ struct scene {
     struct sim sim;
     struct app_host host[SIM_HOSTS];
     bool lossless; /* credit everywhere: nothing may be missing */
-    bool calm;     /* applications only take what comes */
-    bool steady;   /* they send, but open and close nothing */
+    unsigned mad;  /* a host that says anything, or NOBODY: its peers are promised nothing */
+    bool asleep[SIM_HOSTS][SIM_HOSTS]; /* the first has told the second so, on its device */
+    bool calm;                         /* applications only take what comes */
+    bool steady;                       /* they send, but open and close nothing */
     uint32_t n_epts, n_bindings;
     struct app_ept epts[SCENE_EPTS];
     struct binding bindings[SCENE_BINDINGS];
@@ -71,12 +76,15 @@ struct scene {
 /* ---- applications (app.c) -------------------------------------------------------------------- */
 
 bool app_reaches(const struct scene *scene, unsigned a, unsigned b);
+const struct sim_wire *app_wire(const struct scene *scene, unsigned a, unsigned b); /* or NULL */
+unsigned app_hub_between(const struct scene *scene, unsigned a, unsigned b);        /* or NOBODY */
 void app_host_start(struct app_host *host);
 void app_host_stop(struct app_host *host, bool in_order);
 void app_open(struct app_host *host, unsigned peer, const char *name);
 void app_close(struct app_ept *e);
 void app_send(struct app_ept *e, unsigned n);
 void app_release(struct app_ept *e);
+void app_rave(struct app_host *host); /* sends nonsense */
 void app_service_open(struct app_host *host);
 struct app_ept *app_find(struct scene *scene, unsigned host, unsigned peer, const char *name);
 
@@ -87,6 +95,7 @@ bool check_message(struct app_ept *e, const struct rpr_msg *msg);
 void check_bound(struct app_ept *e);
 void check_unbound(struct app_ept *e, enum rpr_unbound_reason reason);
 void check_quiet(struct scene *scene);
+void check_power(struct scene *scene);
 void check_delivered(struct scene *scene);
 void check_gone(struct scene *scene);
 
