@@ -38,6 +38,7 @@ FLOORS = (
     Program("floor_ring", ("floor_ring_64", "floor_ring_64_batch32")),
     Program("floor_rtt", ("floor_rtt_poll", "floor_rtt_eventfd_1core")),
     Program("floor_relay", ("floor_relay_rtt_1core",)),
+    Program("floor_forwarder", ("floor_forwarder_socketpair_1core",)),
     Program("floor_memcpy", ("floor_memcpy_64", "floor_memcpy_496", "floor_memcpy_2048")),
 )
 PROGRAMS = (
@@ -88,6 +89,7 @@ TARGETS = (
     Scaled("direct_oneway_64", 1000 / 12, *POLL),  # 12 M/s
     Scaled("direct_oneway_496", 1000 / 8, *POLL),  # 8 M/s
     Quotient("routed_rtt_1core", "floor_relay_rtt_1core", 1.15),
+    Quotient("routed_rtt_pty_1core", "floor_forwarder_socketpair_1core", 3),
     Scaled("routed_oneway_64_1core", 200, *RING),
     Scaled("routed_oneway_496_1core", 250, *RING),
     Quotient("stack_64", "peer_openamp_stack_64", 0.5),
