@@ -22,7 +22,7 @@ static _Atomic(struct guard *) guards;
 static pthread_mutex_t mutex =
     PTHREAD_MUTEX_INITIALIZER; /* who starts and stops; not the handler */
 static struct sigaction before;
-static bool installed;
+static _Thread_local bool passing;
 static uintptr_t page_mask;
 
 /* ---- the signal -------------------------------------------------------------------------------------- */
@@ -51,20 +51,26 @@ static bool replace(struct guard *g, uintptr_t at)
                 0) != MAP_FAILED;
 }
 
+/* A handler that was installed over ours may have come here itself. */
 static void pass_on(int number, siginfo_t *info, void *context)
 {
+    if (passing || (!(before.sa_flags & SA_SIGINFO) &&
+                    (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN))) {
+        signal(number, SIG_DFL); /* it happens again at once */
+        return;
+    }
+    passing = true;
     if (before.sa_flags & SA_SIGINFO)
         before.sa_sigaction(number, info, context);
-    else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
-        before.sa_handler(number);
     else
-        signal(number, SIG_DFL); /* it happens again at once */
+        before.sa_handler(number);
+    passing = false;
 }
 
 static void on_signal(int number, siginfo_t *info, void *context)
 {
     int error = errno;
-    struct guard *g = find((uintptr_t)info->si_addr);
+    struct guard *g = info->si_code > 0 ? find((uintptr_t)info->si_addr) : NULL; /* the kernel's */
 
     if (g && replace(g, (uintptr_t)info->si_addr))
         atomic_store(&g->hit, true);
@@ -73,16 +79,20 @@ static void on_signal(int number, siginfo_t *info, void *context)
     errno = error;
 }
 
-/* Under the mutex. */
-static void install(void)
+/* Under the mutex. Again if somebody has put another one in its place. */
+static bool install(void)
 {
     struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_NODEFER};
+    struct sigaction now;
 
-    if (installed)
-        return;
+    if (sigaction(SIGBUS, NULL, &now) != 0)
+        return false;
+    if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_signal)
+        return true;
     page_mask = ~(uintptr_t)(sysconf(_SC_PAGESIZE) - 1);
+    before = now;
     sigemptyset(&action.sa_mask);
-    installed = sigaction(SIGBUS, &action, &before) == 0;
+    return sigaction(SIGBUS, &action, NULL) == 0;
 }
 
 /* ---- guards ------------------------------------------------------------------------------------------ */
@@ -109,8 +119,7 @@ struct guard *guard_start(void *base, size_t bytes)
     struct guard *g;
 
     pthread_mutex_lock(&mutex);
-    install();
-    g = installed ? get() : NULL;
+    g = install() ? get() : NULL;
     if (g) {
         atomic_store(&g->hit, false);
         atomic_store(&g->bytes, bytes);

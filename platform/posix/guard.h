@@ -4,8 +4,8 @@
  * SIGBUS. For guarded memory the process goes on: zeroes take the place of what went away, and the
  * guard tells.
  *
- * The handler is the process's, and is installed with the first guard; SIGBUS for anything else
- * goes where it went before. Any thread.
+ * The handler is the process's, and is installed with each guard unless it is there; SIGBUS for
+ * anything else goes where it went before. Any thread.
  */
 #ifndef POSIX_GUARD_H
 #define POSIX_GUARD_H
