@@ -28,7 +28,7 @@ class Refusals(unittest.TestCase):
         self.refused("frobnicate", says="no verb 'frobnicate'")
 
     def test_verbs_of_later_versions(self):
-        for verb in ("mutate", "qemu", "fuzz", "size"):
+        for verb in ("mutate", "qemu", "size"):
             self.refused(verb, says=f"{verb}: not in this version")
 
     def test_presets_of_later_versions(self):
@@ -41,6 +41,8 @@ class Refusals(unittest.TestCase):
     def test_surplus_arguments(self):
         self.refused("build", "release", "asan", says="build takes one preset")
         self.refused("help", "me", says="help takes no arguments")
+        self.refused("fuzz", "1", "2", says="fuzz takes one number")
+        self.refused("fuzz", "long", says="'long' is no number of seconds")
 
 
 class Help(unittest.TestCase):
@@ -48,11 +50,11 @@ class Help(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             result = dev("help", cwd=folder)
         self.assertEqual((result.returncode, result.stderr), (0, ""))
-        for verb in ("build", "test", "demo", "bench", "sim", "coverage", "check", "help"):
+        for verb in ("build", "test", "demo", "bench", "sim", "fuzz", "coverage", "check", "help"):
             self.assertRegex(result.stdout, rf"(?m)^  {verb}\b")
 
     def test_leaves_out_what_is_not_there(self):
-        self.assertNotRegex(dev("help").stdout, r"\b(mutate|qemu|fuzz|size|mini)\b")
+        self.assertNotRegex(dev("help").stdout, r"\b(mutate|qemu|size|mini)\b")
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ static void finish(struct connection *c)
 {
     stop_all(c);
     c->n_out = 0;
+    c->doubted = c->power_byte = 0;
     c->state = CONNECTION_CLOSED;
     c->ops->closed(c->ctx);
 }
@@ -165,12 +166,30 @@ static void on_awake(struct connection *c, uint64_t now)
         ask(c, now);
 }
 
+/* One that has not left yet would be one too many. */
+static void unask(struct connection *c)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < c->n_out; i++) {
+        if (c->out[i] != RPR_UART_CONNREQ) {
+            c->out[n++] = c->out[i];
+        } else {
+            c->count->connreqs--;
+            c->unanswered -= c->unanswered != 0;
+        }
+    }
+    c->n_out = n;
+}
+
 /* ---- sessions ---------------------------------------------------------------------------------- */
 
 static void begin(struct connection *c, bool by_connreq, uint64_t now)
 {
-    uint32_t n_out = c->n_out;
+    uint32_t n_out;
 
+    unask(c);
+    n_out = c->n_out;
     stop(c, TIMER_ASK);
     stop(c, TIMER_HALF_OPEN);
     if (c->wake == WAKE_ASLEEP)
@@ -434,6 +453,7 @@ static void watch_half_open(struct connection *c, uint64_t now)
 static void bye(struct connection *c)
 {
     say(c, RPR_UART_POWEROFF);
+    c->doubted = 0;
     c->state = CONNECTION_SAID_BYE;
 }
 
