@@ -143,6 +143,7 @@ struct rpr_device_info {
     const char *via;       /* name of the hub's device, "" for a link */
     const char *transport; /* kind of link: "shm", "loop", ... that carries it */
     const char *dialect;   /* "rpr", "nuttx", "nuttx-old", "openamp", "linux", "rpmsg-lite" */
+    bool acknowledges;     /* the peer answers CREATE with CREATE_ACK */
     const char *reason;    /* why it is not up; "" while it is */
     uint32_t session;      /* counts incarnations */
     uint32_t tx_len;       /* longest payload that can be sent, 0 while not up */

@@ -303,6 +303,7 @@ void rpr_device_info(const struct rpr_device *d, struct rpr_device_info *info)
     info->via = d->via ? d->via->name : "";
     info->transport = base && base->link ? base->link->kind : "";
     info->dialect = base && base->link ? dialect_of(base->link)->name : "";
+    info->acknowledges = base && base->link && dialect_of(base->link)->ack;
     info->credit = base && base->link && base->link->credit;
     info->reason = d->reason;
     info->session = d->session;

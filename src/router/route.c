@@ -92,8 +92,7 @@ static __attribute__((noinline)) void learn_peer(struct route_side *from, uint32
     if (!from->route->keep_lost || src == RPR_ADDR_ANY)
         return;
     rpr_device_info(from->device, &info);
-    if (info.kind == RPR_DEVICE_LINK && text_differs(info.dialect, "rpr") &&
-        text_differs(info.dialect, "nuttx"))
+    if (info.kind == RPR_DEVICE_LINK && !info.acknowledges)
         route_ack(from->route, (unsigned)(from - from->route->side), src);
 }
 
