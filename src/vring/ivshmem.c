@@ -11,18 +11,18 @@
 #define MS UINT64_C(1000000)
 
 #define LOOK_FIRST_NS \
-    UINT64_C(20000)             /* while there is traffic; doubles up to the layout's period */
-#define LOOK_LAST_NS   (1 * MS) /* after so long a silence: */
-#define IDLE_NS        (1000 * MS)
-#define WAIT_FIRST_NS  (1 * MS) /* for the peer's next step; doubles up to */
-#define WAIT_LAST_NS   (8 * MS)
-#define MAP_FIRST_NS   (8 * MS) /* for the region; doubles up to */
-#define MAP_LAST_NS    (128 * MS)
-#define WARNED_NS      (10 * MS) /* a peer looks every millisecond */
-#define CHECK_NS       (50 * MS) /* is the region still the same? */
-#define MIN_BYTES      4096u
-#define MAX_BYTES      (UINT64_C(1) << 30)
-#define POOL_NAME_ROOM 160u
+    UINT64_C(20000)            /* while there is traffic; doubles up to the layout's period */
+#define LOOK_LAST_NS  (1 * MS) /* after so long a silence: */
+#define IDLE_NS       (1000 * MS)
+#define WAIT_FIRST_NS (1 * MS) /* for the peer's next step; doubles up to */
+#define WAIT_LAST_NS  (8 * MS)
+#define MAP_FIRST_NS  (8 * MS) /* for the region; doubles up to */
+#define MAP_LAST_NS   (128 * MS)
+#define WARNED_NS     (10 * MS) /* a peer looks every millisecond */
+#define CHECK_NS      (50 * MS) /* is the region still the same? */
+#define MIN_BYTES     4096u
+#define MAX_BYTES     (UINT64_C(1) << 30)
+#define NAMES_ROOM    64u
 
 /* ---- words any thread may use --------------------------------------------------------------------- */
 
@@ -269,10 +269,11 @@ static void compare_names(struct ivshmem *iv)
 {
     const struct resource_config *c = &iv->table.vdev.config;
     const char *theirs = iv->handshake->master ? c->remote : c->host;
-    char line[POOL_NAME_ROOM];
+    char line[NAMES_ROOM], ours[RESOURCE_CPU_BYTES];
     struct text text = text_start(line, sizeof line);
 
-    if (iv->handshake->makes_table || !theirs[0] || !text_differs(theirs, iv->remote))
+    text_copy(ours, sizeof ours, iv->remote); /* that is all a table says of a name */
+    if (iv->handshake->makes_table || !theirs[0] || !text_differs(theirs, ours))
         return;
     text_add(&text, "the peer's table calls it \"");
     text_add(&text, theirs);
