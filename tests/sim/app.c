@@ -398,8 +398,10 @@ static struct rpr_pair_config pair_config(struct scene *scene)
                                                RPR_POLICY_BLOCK};
     struct sim *sim = &scene->sim;
     struct rpr_pair_config config = {.policy = policies[sim_below(sim, scene->lossless ? 2 : 5)],
-                                     .block_ms = sim_below(sim, 20)};
+                                     .block_ms = BLOCK_MS + sim_below(sim, 20)};
 
+    if (config.policy == RPR_POLICY_BLOCK)
+        scene->blocks = true;
     if (sim_chance(sim, 50))
         config.quota = 1 + sim_below(sim, 16);
     if (sim_chance(sim, 50))

@@ -59,7 +59,7 @@ static bool promised_to(const struct app_ept *e)
  * So a message that is altered, repeated, late, out of order or for another endpoint is seen when it
  * comes, as is one that is missing: on links with credit always, anywhere else if nothing counted it
  * (the endpoint that dropped it, or a route, whose count ends with it when the sender does).
- * check_delivered() sees it where nothing came after. */
+ * check_all_came() and check_delivered() see it where nothing came after. */
 
 static bool contents_are_right(const struct scene *scene, const struct rpr_msg *msg)
 {
@@ -171,8 +171,24 @@ void check_bound(struct app_ept *e)
         .ept = e->id, .since = scene->sim.n_events, .to = NO_BINDING, .from = NO_BINDING};
 }
 
+/* A close is in band: who hears of it has everything that was sent before. */
+static void check_all_came(struct app_ept *e)
+{
+    struct scene *scene = e->scene;
+    const struct binding *mine = &scene->bindings[e->binding];
+    const struct binding *theirs = &scene->bindings[mine->from];
+
+    if (mine->from != NO_BINDING && scene->lossless && promised_to(e) &&
+        mine->n_received < theirs->n_sent)
+        sim_violated(&scene->sim, "#%u: the close came before the last %u messages of %u",
+                     (unsigned)e->id, (unsigned)(theirs->n_sent - mine->n_received),
+                     (unsigned)mine->from);
+}
+
 void check_unbound(struct app_ept *e, enum rpr_unbound_reason reason)
 {
+    if (reason == RPR_UNBOUND_CLOSED && e->binding != NO_BINDING)
+        check_all_came(e);
     sim_trace(&e->scene->sim, "%s #%u unbound, %s", e->host->name, (unsigned)e->id,
               reason == RPR_UNBOUND_LOST ? "lost" : "closed");
     if (e->binding == NO_BINDING)

@@ -8,7 +8,10 @@
 #define N_STEADY    300u /* sends while nothing may be allocated */
 #define QUIET_STEPS 200000u
 #define QUIET_NS    UINT64_C(60000000000) /* virtual time in which everything has settled */
-#define STILL_NS    UINT64_C(500000000)
+#define STILL_NS    UINT64_C(10000000)    /* less than BLOCK_MS: nobody waits for such a timeout */
+#define FLOODS      30u                   /* more than rings and quotas hold */
+#define FLOOD_STEPS 50u
+#define BLOCKED_NS  UINT64_C(2000000000)
 #define IDLE_ENOUGH UINT64_C(15000000000) /* no step for so long: only slow retries remain */
 
 /* ---- the stage ----------------------------------------------------------------------------------- */
@@ -425,6 +428,19 @@ static void probe(struct scene *scene)
         check_delivered(scene);
 }
 
+/* Everybody to that host, or everybody to all others. */
+static void send_all(struct scene *scene, unsigned host, bool to_it)
+{
+    for (uint32_t i = scene->n_epts; i-- > 0;) {
+        struct app_ept *e = &scene->epts[i];
+
+        if (!e->open || e->host->frozen || (e->peer == host) != to_it)
+            continue;
+        app_send(e, 20);
+        sim_host_touched(e->host);
+    }
+}
+
 /* Invariant 4: one host is not run any more, so that its links take nothing, and everybody sends as
  * much as is taken. All others hear each other all the same, and come to know who is new: whoever
  * waited for the one that does not move, with a buffer, a slot or a whole link, is seen here. */
@@ -438,11 +454,12 @@ static void stand_still(struct scene *scene)
         return;
     sim_trace(sim, "%s stands still", still->host->name);
     still->host->frozen = true;
-    for (uint32_t i = scene->n_epts; i-- > 0;)
-        if (scene->epts[i].open && !scene->epts[i].host->frozen) {
-            app_send(&scene->epts[i], 100);
-            sim_host_touched(scene->epts[i].host);
-        }
+    for (unsigned i = 0; i < FLOODS && !sim->violation[0]; i++) {
+        send_all(scene, still->host->index, true);
+        for (unsigned steps = FLOOD_STEPS; steps > 0 && sim_step(sim); steps--)
+            ;
+    }
+    send_all(scene, still->host->index, false);
     if (from != to && !sim->host[from].frozen && !sim->host[to].frozen &&
         app_reaches(scene, from, to)) {
         app_open(&scene->host[from], to, "new");
@@ -450,7 +467,7 @@ static void stand_still(struct scene *scene)
         sim_host_touched(&sim->host[from]);
         sim_host_touched(&sim->host[to]);
     }
-    run_for(scene, STILL_NS);
+    run_for(scene, scene->blocks ? BLOCKED_NS : STILL_NS);
     if (!sim->violation[0]) {
         check_quiet(scene);
         check_delivered(scene);

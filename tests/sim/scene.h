@@ -15,6 +15,7 @@
 #define SCENE_NAMES    3u /* symmetric services */
 #define SCENE_HELD     3u
 #define NO_BINDING     UINT32_MAX
+#define BLOCK_MS       20u /* at least, where a hub does */
 #define NOBODY         SIM_HOSTS
 
 /* One time that an endpoint was bound. */
@@ -64,6 +65,7 @@ struct scene {
     struct sim sim;
     struct app_host host[SIM_HOSTS];
     bool lossless; /* credit everywhere: nothing may be missing */
+    bool blocks;   /* a hub may stop a whole link for others' sake */
     unsigned mad;  /* a host that says anything, or NOBODY: its peers are promised nothing */
     bool asleep[SIM_HOSTS][SIM_HOSTS]; /* the first has told the second so, on its device */
     bool calm;                         /* applications only take what comes */
