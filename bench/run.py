@@ -47,6 +47,8 @@ PROGRAMS = (
                        "direct_oneway_64", "direct_oneway_496", "direct_oneway_2048")),
     Program("routed", ("routed_rtt_1core", "routed_rtt_2core", "routed_oneway_64_1core",
                        "routed_oneway_496_1core", "routed_oneway_2048_1core")),
+    Program("codec", ("codec_memcpy_2008", "codec_encode_2008", "codec_decode_2008",
+                      "codec_encode_text_2008", "codec_decode_text_2008")),
     Program("peer_seqpacket", routed_names("seqpacket")),
     Program("peer_zmq", routed_names("zmq"), "libzmq3-dev"),
     Program("peer_nng", routed_names("nng"), "libnng-dev"),
@@ -92,6 +94,10 @@ TARGETS = (
     Quotient("routed_rtt_pty_1core", "floor_forwarder_socketpair_1core", 3),
     Scaled("routed_oneway_64_1core", 200, *RING),
     Scaled("routed_oneway_496_1core", 250, *RING),
+    Scaled("codec_encode_2008", 2008, *RING),  # 1 GB/s, CRC included
+    Scaled("codec_decode_2008", 2008, *RING),
+    Scaled("codec_encode_text_2008", 8032, *RING),  # 250 MB/s
+    Scaled("codec_decode_text_2008", 8032, *RING),
     Quotient("stack_64", "peer_openamp_stack_64", 0.5),
     Quotient("stack_64", "peer_rpmsg-lite_stack_64", 1),
     *(Quotient(f"routed_oneway_{size}_1core", f"peer_{peer}_routed_oneway_{size}_1core",
