@@ -178,6 +178,9 @@ static void drop_route(struct pair *pair, struct route *route, bool inform)
 
 /* ---- sessions ----------------------------------------------------------------------------------- */
 
+/* The session is over before anybody is told: what callbacks do in here (take the other link down,
+ * close the pair) finds none to end, and no route can be made; so it is never entered twice for one
+ * session, and each turn of the loop takes a route away. */
 static void end_session(struct pair *pair, unsigned lost)
 {
     struct route *route;
