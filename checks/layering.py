@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Enforces the layers of ARCHITECTURE.md over every #include of the tree.
 
-base <- wire <- core <- {vring, serial, router, service} <- platform <- tools
+base <- wire <- core <- {vring, serial, router, service} <- platform <- {tools, firmware}
 
 usage: layering.py ROOT
 Prints `FILE:LINE: text` for each violation; exit status 0 only if there is none.
@@ -87,6 +87,11 @@ def own_error(source, target):
             return f"platform/ may not include {to_area}/"
         if to_area == "platform" and to_layer != layer:
             return f"platform/{layer} may not include platform/{to_layer}"
+    if area == "firmware":
+        if to_area == "platform" and to_layer != "baremetal":
+            return f"firmware/ may not include platform/{to_layer}"
+        if to_area not in ("src", "platform") and source.parent != target.parent:
+            return f"firmware/{layer} may not include {target.parent}"
     return None
 
 
@@ -110,7 +115,7 @@ def sources(root, area):
 
 
 def violations(root):
-    for area in ("include", "src", "platform", "tools"):
+    for area in ("include", "src", "platform", "tools", "firmware"):
         for path in sources(root, area):
             source = path.relative_to(root)
             if area == "src" and source.parts[1] not in LAYERS:

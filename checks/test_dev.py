@@ -32,8 +32,7 @@ class Refusals(unittest.TestCase):
             self.refused(verb, says=f"{verb}: not in this version")
 
     def test_presets_of_later_versions(self):
-        for preset in ("mini", "qemu-armv8a"):
-            self.refused("build", preset, says=f"build {preset}: not in this version")
+        self.refused("build", "mini", says="build mini: not in this version")
 
     def test_unknown_preset(self):
         self.refused("build", "fast", says="no preset 'fast'")
@@ -54,7 +53,7 @@ class Help(unittest.TestCase):
             self.assertRegex(result.stdout, rf"(?m)^  {verb}\b")
 
     def test_leaves_out_what_is_not_there(self):
-        self.assertNotRegex(dev("help").stdout, r"\b(mutate|qemu|size|mini)\b")
+        self.assertNotRegex(dev("help").stdout, r"\b(mutate|qemu(?!-)|size|mini)\b")
 
 
 if __name__ == "__main__":
