@@ -8,9 +8,9 @@
  *   Linux         virtio_rpmsg_bus, the driver
  *
  * The first two are held against recordings of the real ones (test_twin_recordings.c). All of them
- * note what their peer did that the real one would suffer from: the first such thing is `wrong`.
- * The applications on top do what users of these stacks do: they serve "echo", answer with "hi" to
- * be found, and take the address of whom they hear first.
+ * note what their peer did that the real one would suffer from, or that SPEC forbids: the first
+ * such thing is `wrong`. The applications on top do what users of these stacks do: they serve
+ * "echo", answer with "hi" to be found, and take the address of whom they hear first.
  */
 #ifndef RPR_TEST_TWIN_H
 #define RPR_TEST_TWIN_H
@@ -549,7 +549,7 @@ static inline void twin_dispatch(struct twin *t, uint8_t *message, uint32_t room
         twin_count(e, message + TWIN_HEADER, len);
 }
 
-/* The index that open-amp keeps in each message it has received, and H-1's reason. */
+/* open-amp keeps an index in each message that it has received. */
 static inline void twin_mark(struct twin *t, uint8_t *message, uint32_t index)
 {
     if (twin_get32(message + 8) != 0)
@@ -572,6 +572,9 @@ static inline bool twin_receive_driving(struct twin *t)
         twin_wrong(t, "a message with used length %u in a buffer of %u", len, size);
     if (t->kind == TWIN_LITE) {
         message = twin_at(t, r, (uint32_t)id);
+        if (!message)
+            return false;
+        twin_mark(t, message, slot);
         twin_dispatch(t, message, size);
         twin_add_id(t, 0, (uint32_t)id);
         return true;
