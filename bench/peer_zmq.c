@@ -83,15 +83,16 @@ static void send_to_other(const void *data, size_t len)
 
 static size_t receive(void *data, size_t size, int timeout_ms)
 {
-    int got = zmq_recv(zsocket, data, size, ZMQ_DONTWAIT);
+    static int timeout_set = -1;
+    int got;
 
-    if (got < 0 && errno == EAGAIN) {
+    if (timeout_ms != timeout_set)
         need(zmq_setsockopt(zsocket, ZMQ_RCVTIMEO, &timeout_ms, sizeof(timeout_ms)) == 0,
              "timeout");
-        got = zmq_recv(zsocket, data, size, 0);
-        if (got < 0 && errno == EAGAIN)
-            return 0;
-    }
+    timeout_set = timeout_ms;
+    got = zmq_recv(zsocket, data, size, 0);
+    if (got < 0 && errno == EAGAIN)
+        return 0;
     need(got >= 0, "receive");
     return (size_t)got;
 }
