@@ -15,6 +15,7 @@
 #include "../common/text.h"
 #include "attach.h"
 #include "control.h"
+#include "quiet.h"
 #include "serial.h"
 #include "show.h"
 
@@ -368,7 +369,7 @@ static void hub_close(struct daemon *daemon)
         return;
     while (!rpr_hub_stop(daemon->hub) && left > 0 && turn(daemon, (int)left))
         left = end - now_ms();
-    while (!serial_is_quiet(daemon, now_ms()) && now_ms() < end && turn(daemon, LOOK_MS))
+    while (!peers_are_quiet(daemon, now_ms()) && now_ms() < end && turn(daemon, LOOK_MS))
         ;
     rpr_hub_close(daemon->hub);
 }

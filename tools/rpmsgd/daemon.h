@@ -32,8 +32,8 @@ struct daemon {
     struct attachments *attachments;
     struct rpr_observer observer;
     struct rpr_watch signals;
-    uint64_t serial_bytes; /* that had gone over wires at serial_ms, and since */
-    int64_t serial_ms;
+    uint64_t traffic; /* with peers of other kinds, up to quiet_ms, and since */
+    int64_t quiet_ms;
     bool stop, reload; /* asked for by a signal */
 };
 

@@ -7,9 +7,6 @@
 
 #include "daemon.h"
 
-/* A NuttX peer may have more to say after it seemed to be done: its threads look every 10 ms. */
-#define QUIET_MS 50
-
 static bool info_of(const struct daemon *daemon, size_t index, struct rpr_serial_info *info)
 {
     const struct rpr_link *link = daemon->links[index].link;
@@ -42,35 +39,15 @@ json_t *serial_show(const struct daemon *daemon, const char *remote)
     return object;
 }
 
-/* Frames that wait for their turn. */
-static bool sends(const struct daemon *daemon, size_t index)
-{
-    struct rpr_device *device = rpr_device_find(daemon->node, daemon->links[index].remote);
-    struct rpr_queue_info queue;
-
-    for (unsigned i = 0; device != NULL && rpr_device_queue(device, i, &queue); i++)
-        if (strcmp(queue.name, "tx") == 0 && queue.pending > 0)
-            return true;
-    return false;
-}
-
-bool serial_is_quiet(struct daemon *daemon, int64_t now_ms)
+bool serial_traffic(const struct daemon *daemon, size_t index, uint64_t *n_bytes, bool *undrained)
 {
     struct rpr_serial_info info;
-    uint64_t n_bytes = 0;
-    bool busy = false;
 
-    for (size_t i = 0; i < n_links(daemon); i++) {
-        if (!info_of(daemon, i, &info) || strcmp(info.state, "connected") != 0 || info.ours)
-            continue;
-        n_bytes += info.bytes_rx + info.bytes_tx;
-        busy = busy || info.undrained > 0 || sends(daemon, i);
-    }
-    if (n_bytes != daemon->serial_bytes || daemon->serial_ms == 0) {
-        daemon->serial_bytes = n_bytes;
-        daemon->serial_ms = now_ms;
-    }
-    return n_bytes == 0 || (!busy && now_ms - daemon->serial_ms >= QUIET_MS);
+    if (!info_of(daemon, index, &info))
+        return false;
+    *n_bytes = info.bytes_rx + info.bytes_tx;
+    *undrained = info.undrained > 0;
+    return true;
 }
 
 bool serial_is_closed(const struct daemon *daemon)

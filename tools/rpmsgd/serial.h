@@ -5,16 +5,17 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct daemon;
 
 /* State machine and counters of the link to `remote`; NULL: that is no serial link. */
 json_t *serial_show(const struct daemon *daemon, const char *remote);
 
-/* Has every peer on a wire dealt with what was sent, as far as it shows? A NuttX peer hears a
- * POWEROFF before the frames that came with it: what it must know before goes ahead, alone. Called
- * until it says yes, with the time in ms. */
-bool serial_is_quiet(struct daemon *daemon, int64_t now_ms);
+/* What went over the wire of that link so far, both ways, and whether the peer may not have read all
+ * of it yet. False: that is no serial link. */
+bool serial_traffic(const struct daemon *daemon, size_t index, uint64_t *n_bytes, bool *undrained);
 
 /* Has every peer got all that was said to it, now that its link is down? */
 bool serial_is_closed(const struct daemon *daemon);
