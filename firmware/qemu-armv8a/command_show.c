@@ -93,6 +93,15 @@ static bool find_queue(struct rpr_device *device, const char *name, struct rpr_q
     return false;
 }
 
+/* What the peer returned is taken back when buffers are needed: here it is not to count as in use. */
+static void reclaim(struct rpr_device *device)
+{
+    struct rpr_link *link = rpr_device_link(device);
+
+    if (link && link->incarnation)
+        (void)link->ops->writable(link);
+}
+
 static void dump_buffers(struct rpr_device *device, const char *queue, const char *indent)
 {
     struct rpr_buffer_info buffer;
@@ -107,6 +116,7 @@ static void dump_ivshmem(struct rpr_device *device, const struct config_link *li
 {
     struct rpr_queue_info rx, tx;
 
+    reclaim(device);
     find_queue(device, "rx", &rx);
     find_queue(device, "tx", &tx);
     console_say("Dump rpmsg info between cpu (master: %s)%s <==> %s:",
@@ -127,10 +137,11 @@ static void dump_ivshmem(struct rpr_device *device, const struct config_link *li
 static void dump_port_queue(struct rpr_device *device, const char *name, const char *shown)
 {
     struct rpr_queue_info queue;
+    bool found = find_queue(device, name, &queue);
+    uint32_t used = found && strcmp(name, "rx") == 0 ? queue.pending : queue.size - queue.free;
 
-    find_queue(device, name, &queue);
-    console_say("rpmsg_port queue %s: {used: %u, avail: %u}", shown,
-                (unsigned)(queue.size - queue.free), (unsigned)queue.free);
+    console_say("rpmsg_port queue %s: {used: %u, avail: %u}", shown, (unsigned)used,
+                (unsigned)(queue.size - used));
     console_say("rpmsg buffer list:");
     dump_buffers(device, name, "  ");
 }

@@ -11,6 +11,7 @@
 #define LINE 200u /* what is longer is cut */
 
 static const char *node_name = "?";
+static void (*hide_typed)(void), (*show_typed)(void);
 
 void console_name(const char *name)
 {
@@ -41,29 +42,45 @@ void console_printf(const char *format, ...)
     va_end(args);
 }
 
-static void prefix(const char *level)
+void console_around(void (*hide)(void), void (*show)(void))
+{
+    hide_typed = hide;
+    show_typed = show;
+}
+
+static void begin_line(const char *level)
 {
     uint64_t us = clock_ns() / 1000;
 
+    if (hide_typed)
+        hide_typed();
     console_printf("[%5u.%06u] [ 0] [%6s] [%s] ", (unsigned)(us / 1000000),
                    (unsigned)(us % 1000000), level, node_name);
+}
+
+static void end_line(void)
+{
+    pl011_write("\r\n", 2);
+    if (show_typed)
+        show_typed();
 }
 
 void console_log(enum rpr_log_level level, const char *text)
 {
     static const char *const levels[] = {"ERROR", "WARN", "INFO", "DEBUG"};
 
-    prefix(levels[level]);
-    console_printf("%s\n", text);
+    begin_line(levels[level]);
+    console_printf("%s", text);
+    end_line();
 }
 
 void console_say(const char *format, ...)
 {
     va_list args;
 
-    prefix("EMERG");
+    begin_line("EMERG");
     va_start(args, format);
     write_formatted(format, args);
     va_end(args);
-    pl011_write("\r\n", 2);
+    end_line();
 }

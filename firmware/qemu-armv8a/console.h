@@ -11,6 +11,9 @@ void console_printf(const char *format, ...) __attribute__((format(printf, 1, 2)
 void console_name(const char *name);
 void console_log(enum rpr_log_level level, const char *text);
 
+/* Around each such line: `hide` takes the line that is being typed away, `show` brings it back. */
+void console_around(void (*hide)(void), void (*show)(void));
+
 /* The same with the level under which NuttX prints what a user asked for. */
 void console_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -19,14 +19,29 @@ static struct {
     const struct shell_command *commands;
     char line[LINE];
     unsigned n;
-    bool cr; /* the last character: a line feed after it is part of it */
-    bool busy;
+    bool cr;       /* the last character: a line feed after it is part of it */
+    bool prompted; /* there is a prompt, and what was typed after it */
+    bool busy;     /* a job runs */
     void (*stop)(void);
 } shell;
 
 static void prompt(void)
 {
     console_printf("%s> ", shell.name);
+    shell.prompted = true;
+}
+
+/* ECMA-48: to the line's start, and erase it. */
+static void hide(void)
+{
+    if (shell.prompted)
+        console_printf("\r\x1b[K");
+}
+
+static void show(void)
+{
+    if (shell.prompted)
+        console_printf("%s> %.*s", shell.name, (int)shell.n, shell.line);
 }
 
 void shell_job(void (*stop)(void))
@@ -104,6 +119,7 @@ static void run_line(void)
 static void end_line(void)
 {
     console_printf("\n");
+    shell.prompted = false;
     shell.line[shell.n] = '\0';
     shell.n = 0;
     run_line();
@@ -167,5 +183,6 @@ void shell_start(struct baremetal *bm, const char *name, const struct shell_comm
     shell.commands = commands;
     shell.task = (struct baremetal_task){.name = "shell", .run = run};
     baremetal_add(bm, &shell.task);
+    console_around(hide, show);
     prompt();
 }
