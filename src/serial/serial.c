@@ -59,13 +59,14 @@ struct serial {
 
     /* what is to be looked at */
     bool kicked;
-    bool carrier_there;   /* as it says now */
-    bool lost;            /* it went, and the connection does not know yet */
-    bool blocked;         /* it takes nothing until it says so */
-    bool refused;         /* it was told that input is full */
-    bool want_writable;   /* the core waits for tx buffers */
-    bool suspended;       /* the peer said so */
-    _Atomic bool flushed; /* another thread has committed something */
+    bool carrier_there;         /* as it says now */
+    bool lost;                  /* it went, and the connection does not know yet */
+    bool blocked;               /* it takes nothing until it says so */
+    bool refused;               /* it was told that input is full */
+    bool want_writable;         /* the core waits for tx buffers */
+    bool suspended;             /* the peer said so */
+    struct rpr_command command; /* another thread has committed something: kick() */
+    _Atomic bool posted;        /* the command is on its way */
     char lost_reason[RPR_REASON_MAX];
 
     /* receiving */
@@ -122,6 +123,14 @@ static void unlock(struct serial *s)
 {
     if (s->link.lock)
         s->platform->unlock(s->link.lock);
+}
+
+static void run_command(struct rpr_command *command)
+{
+    struct serial *s = RPR_CONTAINER(command, struct serial, command);
+
+    atomic_store_explicit(&s->posted, false, memory_order_relaxed);
+    kick(s);
 }
 
 /* ---- sessions ----------------------------------------------------------------------------------- */
@@ -203,8 +212,7 @@ static bool begin(void *ctx)
     s->count.sessions++;
     s->session = session;
     s->peer_has_crc = false;
-    rpr_frame_abort(&s->decoder);
-    aim_decoder(s);
+    aim_decoder(s); /* no frame is half decoded: what began the session has cut it off */
     take_up(s);
     return true;
 }
@@ -441,14 +449,23 @@ static void frame_encoded(struct serial *s)
         rpr_link_ready(&s->link);
 }
 
+static bool anything_queued(struct serial *s)
+{
+    bool any;
+
+    lock(s);
+    any = s->session && s->session->tx.n_ready;
+    unlock(s);
+    return any;
+}
+
 static bool next_frame(struct serial *s, uint64_t now)
 {
     struct session *session = s->session;
     uint8_t *body;
     uint32_t n;
 
-    if (!session || !session->tx.n_ready ||
-        !connection_may_send(&s->connection, s->staged, !s->to, now))
+    if (!anything_queued(s) || !connection_may_send(&s->connection, s->staged, !s->to, now))
         return false;
     lock(s);
     s->sending = queue_pop(&session->tx);
@@ -480,7 +497,7 @@ static bool fill_stage(struct serial *s, uint64_t now)
             break;
     }
     if (!s->to)
-        connection_on_drained(&s->connection, !s->session || !s->session->tx.n_ready, now);
+        connection_on_drained(&s->connection, !anything_queued(s), now);
     return s->to || s->connection.n_out;
 }
 
@@ -507,7 +524,6 @@ static void see_carrier(struct serial *s, uint64_t now)
 static void run(struct serial *s, uint64_t now)
 {
     s->kicked = false;
-    atomic_store_explicit(&s->flushed, false, memory_order_relaxed);
     take_up(s);
     if (!s->lost)
         see_carrier(s, now);
@@ -611,8 +627,8 @@ static void flush(struct rpr_link *link)
         return;
     if (!link->lock)
         kick(s);
-    else if (!atomic_exchange_explicit(&s->flushed, true, memory_order_relaxed))
-        rpr_node_wake(link->node);
+    else if (!atomic_exchange_explicit(&s->posted, true, memory_order_relaxed))
+        rpr_node_post(link->node, &s->command);
 }
 
 static int send(struct rpr_endpoint *sender, uint64_t header, const void *data, size_t len,
@@ -672,8 +688,6 @@ static unsigned poll(struct rpr_link *link, unsigned budget)
         else
             buffer_back(s, session, id);
     }
-    if (atomic_load_explicit(&s->flushed, memory_order_relaxed))
-        kick(s);
     return done;
 }
 
@@ -693,8 +707,7 @@ static bool arm(struct rpr_link *link, bool want_writable)
     const struct session *session = session_of(link);
 
     s->want_writable = want_writable;
-    return !session->rx.n_ready && !atomic_load_explicit(&s->flushed, memory_order_relaxed) &&
-           !(want_writable && session->tx.n_free > 1);
+    return !session->rx.n_ready && !(want_writable && session->tx.n_free > 1);
 }
 
 static void disarm(struct rpr_link *link)
@@ -734,6 +747,7 @@ static void link_destroy(struct rpr_link *link)
 {
     struct serial *s = serial_of(link);
 
+    link->lock = NULL; /* it is gone, as are all who could come */
     rpr_timer_stop(link->node, &s->timer);
     connection_hurry(&s->connection, rpr_node_now(link->node));
     if (!s->blocked && s->carrier_there)
@@ -894,6 +908,7 @@ int rpr_serial_open(struct rpr_node *node, const struct rpr_serial_config *confi
     s->size = size;
     s->buffers = or_default(config->buffers, DEFAULT_BUFFERS);
     s->timer.fire = timer_fired;
+    s->command.run = run_command;
     s->sending = QUEUE_NONE;
     s->decoder.crc_required = config->crc == RPR_SERIAL_CRC_REQUIRE;
     connection_init(&s->connection, &connection_ops, s, &s->count,

@@ -635,6 +635,33 @@ static void ends_that_cross(void **state)
     assert_string_equal(b.heard, "closed");
 }
 
+static void a_doubt_ends_with_the_link(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    connected(&b);
+    play(&b, "7e");
+    connection_close(&b.c);
+    connection_hurry(&b.c, b.now); /* POWEROFF waits to be written */
+    connection_on_next(&b.c, RPR_UART_START, b.now);
+    assert_string_equal(b.heard, "");
+    connected(&b);
+    play(&b, "*1 74 7e");
+    connection_close(&b.c);
+    connection_on_drained(&b.c, true, b.now);
+    connection_on_written(&b.c, b.c.n_out, b.now);
+    b.heard[0] = '\0';
+    connection_on_next(&b.c, RPR_UART_START, b.now);
+    assert_string_equal(b.heard, "");
+    connected(&b);
+    play(&b, "7e");
+    connection_close(&b.c);
+    connection_on_no_carrier(&b.c, "gone");
+    connection_on_next(&b.c, RPR_UART_START, b.now);
+    assert_string_equal(b.heard, "closed");
+}
+
 static void close_without_a_session(void **state)
 {
     struct bench b;
@@ -800,6 +827,7 @@ int main(void)
         cmocka_unit_test(the_end_of_a_peer_that_does_not_wake),
         cmocka_unit_test(the_end_of_a_carrier_that_takes_nothing),
         cmocka_unit_test(ends_that_cross),
+        cmocka_unit_test(a_doubt_ends_with_the_link),
         cmocka_unit_test(close_without_a_session),
         cmocka_unit_test(opened_again_after_poweroff),
         cmocka_unit_test(the_carrier_comes_and_goes),

@@ -394,6 +394,42 @@ static void down_and_up_at_once(void **state)
     two_fini(&t);
 }
 
+/* Of 40 frames some are written, some staged, some queued: each is counted, as one or the other. */
+static void what_was_queued_is_counted(void **state)
+{
+    static const uint32_t rooms[] = {1, 10, 100, 300, 1000};
+
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) {
+        struct two t;
+        struct ept x = EPT(&t.world, "x"), y = EPT(&t.world, "y");
+        struct rpr_serial_info before, after;
+        uint64_t sent = 0;
+
+        two_init(&t, (struct rpr_serial_config){.buffers = 40});
+        ept_open(&x, t.device[0], "svc");
+        ept_open(&y, t.device[1], "svc");
+        pass_two(&t, MS(100));
+        before = info_of(&t, 0);
+        t.line.end[0].stopped = true; /* what is on the wire when it is cut is lost to nobody */
+        t.line.end[0].room = rooms[i];
+        t.line.end[1].room = 4096;
+        while (ept_send(&x, "what will become of me?") == 0)
+            sent++;
+        assert_in_range(sent, 39, 39);
+        pass_two(&t, MS(1));
+        t.line.end[1].n = 0;
+        line_say(&t.line, 1, "\x78\x74", 2); /* whatever it asks for */
+        (void)settle_two(&t);
+        line_cut(&t.line);
+        (void)settle_two(&t);
+        after = info_of(&t, 0);
+        assert_int_equal(after.frames_tx - before.frames_tx + after.tx_lost, sent);
+        assert_in_range(after.tx_lost, 1, 39);
+        two_fini(&t);
+    }
+}
+
 /* ---- a peer that is not ours: bytes ------------------------------------------------------------------ */
 
 /* Connected as with a board that was there first; what our node announced is off the wire. */
@@ -752,6 +788,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(power_is_told),
         cmocka_unit_test(down_says_poweroff_after_what_was_queued),
         cmocka_unit_test(down_and_up_at_once),
+        cmocka_unit_test(what_was_queued_is_counted),
         cmocka_unit_test(a_board_connects),
         cmocka_unit_test(nothing_before_the_session_nothing_after),
         cmocka_unit_test(in_one_read),
