@@ -378,6 +378,12 @@ void node_start(struct play *play)
 
 void node_stop(struct play *play)
 {
+    if (play->hub)
+        rpr_hub_close(play->hub);
+    if (play->edge)
+        rpr_edge_close(play->edge);
+    if (play->ping)
+        rpr_ping_close(play->ping);
     rpr_node_close(play->node);
     play->node = NULL;
     play->ping = NULL;
