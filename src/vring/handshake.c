@@ -455,6 +455,10 @@ static const char *rptun_slave_wait(struct ivshmem *iv)
 {
     const char *wrong;
 
+    if (!iv->taken && ivshmem_get(iv, TABLE_RPTUN + RESOURCE_VERSION) != 1) {
+        wrong = rptun_slave_build(iv); /* wiped by the end of the peer's machine (H-33) */
+        return wrong ? wrong : "waits for the master";
+    }
     if (!iv->taken) {
         iv->master = base_word(iv);
         iv->taken = iv->master != 0;
@@ -529,6 +533,11 @@ static const char *lite_master_wait(struct ivshmem *iv)
 {
     if (base_word(iv) != 0)
         return "waits for the slave";
+    if (ivshmem_get(iv, TABLE_LITE + LITE_VDEV + RESOURCE_VDEV_ID) != RESOURCE_ID_RPMSG) {
+        const char *wrong = lite_master_build(iv); /* the peer's machine ended: H-33 */
+
+        return wrong ? wrong : "waits for the slave";
+    }
     known_by_answer(iv, FEATURES_LITE);
     return NULL;
 }

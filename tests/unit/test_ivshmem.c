@@ -352,6 +352,25 @@ static void a_wiped_region_is_a_restart(void **state)
     }
 }
 
+/* H-33: the machine whose side has left ends after the other side has begun to wait again. */
+static void a_region_wiped_while_waiting(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; n < 4; n++) {
+        unsigned leaves = n & 1;
+        struct bench t;
+
+        bench_init(&t, n / 2 ? RPR_IVSHMEM_LITE : RPR_IVSHMEM_RPTUN);
+        side_stop(&t.side[leaves]);
+        run(&t, RUN);
+        memset(t.board.memory, 0, t.board.bytes);
+        run(&t, RUN);
+        start(&t, leaves);
+        check_again(&t, "wiped while waiting");
+        bench_fini(&t);
+    }
+}
+
 /* ---- memory of a former session ---------------------------------------------------------------- */
 
 static void buffers_of_a_former_session(void **state)
@@ -504,6 +523,7 @@ int main(void)
         cmocka_unit_test(what_was_sent_before_an_end_is_heard),
         cmocka_unit_test(a_restart_is_no_break),
         cmocka_unit_test(a_wiped_region_is_a_restart),
+        cmocka_unit_test(a_region_wiped_while_waiting),
         cmocka_unit_test(buffers_of_a_former_session),
         cmocka_unit_test(lost_memory),
         cmocka_unit_test(memory_that_comes_late_or_is_too_small),
