@@ -657,7 +657,7 @@ static void a_doubt_ends_with_the_link(void **state)
     connected(&b);
     play(&b, "7e");
     connection_close(&b.c);
-    connection_on_no_carrier(&b.c, "gone");
+    connection_close(&b.c); /* and no more patience */
     connection_on_next(&b.c, RPR_UART_START, b.now);
     assert_string_equal(b.heard, "closed");
 }
