@@ -98,3 +98,23 @@ def read_recording(path):
             time_ns, link, direction, size = struct.unpack("<QBBH", header)
             records.append((time_ns, link, direction, file.read(size)))
     return links, records
+
+
+def read_memory_recording(path):
+    """Size of the region and a list of (t_ns, [(offset, bytes)]), what changed at that time, and of
+    (t_ns, mark)."""
+    with open(path, "rb") as file:
+        if file.readline() != b"RMCAP1\n":
+            raise ValueError(f"{path} is no recording of memory")
+        size = int(file.readline())
+        records = []
+        while header := file.read(14):
+            time_ns, offset, length = struct.unpack("<QIH", header)
+            data = file.read(length)
+            if offset == ANY:
+                records.append((time_ns, data.decode()))
+            elif records and records[-1][0] == time_ns:
+                records[-1][1].append((offset, data))
+            else:
+                records.append((time_ns, [(offset, data)]))
+        return size, records
