@@ -357,16 +357,24 @@ static inline struct twin_ept *twin_match(struct twin *t, const char *name, uint
     return NULL;
 }
 
-/* open-amp: 1024..1151, on from the last one. The others: the lowest that is free. */
+/* open-amp: the next of 1024..1151 that is free, on from the last one; with none free the next one
+ * all the same (H-2). The others: the lowest that is free. */
 static inline uint32_t twin_new_addr(struct twin *t)
 {
-    uint32_t first = t->kind == TWIN_LITE ? 1 : 1024;
+    uint32_t addr = t->kind == TWIN_LITE ? 1 : 1024;
 
-    if (t->kind == TWIN_OPENAMP)
-        return 1024 + t->next_addr++ % 128;
-    while (twin_by_addr(t, first))
-        first++;
-    return first;
+    if (t->kind == TWIN_OPENAMP) {
+        uint32_t i = 0;
+
+        while (i < 128 && twin_by_addr(t, 1024 + (t->next_addr + i) % 128))
+            i++;
+        addr = 1024 + (t->next_addr + i) % 128;
+        t->next_addr = addr - 1024 + 1;
+        return addr;
+    }
+    while (twin_by_addr(t, addr))
+        addr++;
+    return addr;
 }
 
 static inline struct twin_ept *twin_new_ept(struct twin *t, const char *name, uint32_t dest)
