@@ -35,9 +35,13 @@
 
 enum { RING_TO_DRIVER = 0, RING_TO_DEVICE = 1 };
 
+/* RING_SMALL: a byte of memory counts for more than an instruction. A device then remembers nothing
+ * of a descriptor, and checks it each time. */
 struct ring_buffer {
     uint8_t *at;
+#ifndef RING_SMALL
     uint64_t desc[2]; /* device: the descriptor that `at` and `size` were made from */
+#endif
     uint32_t size;
     uint16_t id;
     bool ours; /* this side owns it; private, whatever the rings say */
@@ -107,6 +111,23 @@ static inline int ring_pending(const struct ring *r)
     return (int)n;
 }
 
+/* A descriptor was checked, and: is this the one? */
+#ifndef RING_SMALL
+static inline void ring_remember(struct ring_buffer *b, uint64_t addr, uint64_t rest)
+{
+    b->desc[0] = addr;
+    b->desc[1] = rest;
+}
+
+RPR_INLINE bool ring_remembers(const struct ring_buffer *b, uint64_t addr, uint64_t rest)
+{
+    return RPR_LIKELY(addr == b->desc[0]) && RPR_LIKELY(rest == b->desc[1]);
+}
+#else
+#define ring_remember(b, addr, rest)  ((void)0)
+#define ring_remembers(b, addr, rest) false
+#endif
+
 /* What a device finds in a descriptor, {addr; len, flags << 32}. NULL: fine. */
 static RPR_COLD const char *ring_check_desc(const struct ring_region *region, uint64_t addr,
                                             uint64_t rest, struct ring_buffer *b)
@@ -124,8 +145,7 @@ static RPR_COLD const char *ring_check_desc(const struct ring_region *region, ui
         return "a chained descriptor";
     b->at = region->base + offset;
     b->size = len;
-    b->desc[0] = addr;
-    b->desc[1] = rest;
+    ring_remember(b, addr, rest);
     return NULL;
 }
 
@@ -138,7 +158,7 @@ RPR_INLINE const char *ring_read_desc(const struct ring *r, uint32_t id, struct 
     rpr_cache_invalidate(d, RING_DESC_BYTES);
     addr = get_once_le64(d);
     rest = get_once_le64(d + 8);
-    if (RPR_LIKELY(addr == b->desc[0]) && RPR_LIKELY(rest == b->desc[1]))
+    if (ring_remembers(b, addr, rest))
         return NULL;
     return ring_check_desc(r->region, addr, rest, b);
 }
@@ -146,11 +166,13 @@ RPR_INLINE const char *ring_read_desc(const struct ring *r, uint32_t id, struct 
 /* Where a device's checking of descriptors starts from: as if all had been these harmless ones. */
 static inline void ring_first_descs(struct ring *r)
 {
-    for (uint32_t id = 0; id <= r->mask; id++)
-        r->buffers[id] = (struct ring_buffer){.at = r->region->base,
-                                              .desc = {r->region->da, RPR_HEADER_BYTES},
-                                              .size = RPR_HEADER_BYTES,
-                                              .id = (uint16_t)id};
+    for (uint32_t id = 0; id <= r->mask; id++) {
+        struct ring_buffer *b = &r->buffers[id];
+
+        *b = (struct ring_buffer){
+            .at = r->region->base, .size = RPR_HEADER_BYTES, .id = (uint16_t)id};
+        ring_remember(b, r->region->da, RPR_HEADER_BYTES);
+    }
 }
 
 /* Reads entry number `taken`, one of those that ring_pending() counted: the buffer in *buffer, the
