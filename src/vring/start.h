@@ -9,8 +9,8 @@
 
 static const uint8_t always[2] __attribute__((aligned(2))); /* a flag word that says: ring */
 
-static inline void ring_init(struct ring *r, const struct rpr_vring_session *c, unsigned index,
-                             const struct ring_region *region)
+static __attribute__((unused)) void ring_init(struct ring *r, const struct rpr_vring_session *c,
+                                              unsigned index, const struct ring_region *region)
 {
     const struct rpr_vring_ring *l = &c->layout.ring[index];
     bool driver = c->role == RPR_VRING_DRIVER;
@@ -28,7 +28,8 @@ static inline void ring_init(struct ring *r, const struct rpr_vring_session *c, 
 }
 
 /* The driver writes the descriptors once: address and size of a buffer never change. */
-static inline void driver_start(struct ring *r, const struct rpr_vring_session *c, unsigned index)
+static __attribute__((unused)) void driver_start(struct ring *r, const struct rpr_vring_session *c,
+                                                 unsigned index)
 {
     const struct rpr_vring_ring *l = &c->layout.ring[index];
     uint8_t *base = c->base;
@@ -50,7 +51,7 @@ static inline void driver_start(struct ring *r, const struct rpr_vring_session *
 }
 
 /* A device goes on from the used index that it finds: some drivers fill it beforehand. */
-static inline void device_start(struct ring *r)
+static __attribute__((unused)) void device_start(struct ring *r)
 {
     rpr_cache_invalidate(r->give, 4);
     r->given = r->published = ring_read16(r->give + 2);
