@@ -47,6 +47,7 @@ PROGRAMS = (
                        "direct_oneway_64", "direct_oneway_496", "direct_oneway_2048")),
     Program("routed", ("routed_rtt_1core", "routed_rtt_2core", "routed_oneway_64_1core",
                        "routed_oneway_496_1core", "routed_oneway_2048_1core")),
+    Program("routed_pty", ("routed_rtt_pty_1core",)),
     Program("codec", ("codec_memcpy_2008", "codec_encode_2008", "codec_decode_2008",
                       "codec_encode_text_2008", "codec_decode_text_2008")),
     Program("peer_seqpacket", routed_names("seqpacket")),
