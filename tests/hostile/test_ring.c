@@ -473,6 +473,266 @@ static void lies_to_a_driver(void **state)
     tell_all(RPR_VRING_DRIVER);
 }
 
+/* ---- lies that must change nothing -------------------------------------------------------------- */
+
+/* What the victim has written: its own half of a ring. */
+static uint8_t *own_half(const struct rpr_vring_ring *r)
+{
+    return region + (role == RPR_VRING_DEVICE ? r->used : r->avail);
+}
+
+static void expect_received(unsigned before)
+{
+    rpr_node_poll(victim.node, ++now, 0);
+    assert_int_equal(victim.n_rx, before + 1);
+}
+
+static uint64_t n_errors(void)
+{
+    struct rpr_device_info info;
+
+    rpr_device_info(victim.device, &info);
+    return info.counters.errors;
+}
+
+/* Its indices are private: the next publication says what they are. */
+static void own_indices_overwritten(void)
+{
+    const struct rpr_vring_ring *rings[] = {rx_ring(), tx_ring()};
+    uint16_t were[2];
+    unsigned before = victim.n_rx;
+    uint8_t payload[PAYLOAD] = {2};
+
+    for (unsigned i = 0; i < 2; i++) {
+        were[i] = get_le16(own_half(rings[i]) + 2);
+        put_le16(own_half(rings[i]) + 2, 0x5555);
+    }
+    expect_received(before);
+    assert_int_equal(rpr_send(victim.ept, payload, 16, 0), 0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(get_le16(own_half(rings[i]) + 2), (uint16_t)(were[i] + 1));
+}
+
+/* So is who owns which buffer: entries are written, and never looked at again. */
+static void own_entries_overwritten(void)
+{
+    const uint32_t bytes = role == RPR_VRING_DEVICE ? 8 : 2;
+    unsigned before = victim.n_rx;
+    uint8_t *entries = own_half(rx_ring()) + 4;
+    uint8_t were[NUM * 8u];
+    uint32_t last;
+
+    rpr_node_poll(peer.node, ++now, 0); /* it has seen all up to here */
+    memcpy(were, entries, (size_t)NUM * bytes);
+    memset(entries, 0xee, (size_t)NUM * bytes);
+    expect_received(before);
+    last = (get_le16(own_half(rx_ring()) + 2) - 1u) % NUM;
+    for (uint32_t i = 0; i < NUM; i++)
+        if (i != last) /* for the peer's sake */
+            memcpy(entries + i * bytes, were + i * bytes, bytes);
+}
+
+/* Other stacks chain free descriptors through it. */
+static void next_of_descriptors(void)
+{
+    unsigned before = victim.n_rx;
+
+    for (unsigned ring = 0; ring < 2; ring++)
+        for (uint32_t i = 0; i < NUM; i++)
+            put_le16(region + layout.ring[ring].desc + 16 * i + 14, 0xbeef);
+    expect_received(before);
+}
+
+/* A driver knows where its buffers are; a device checks what it reads, and an honest one comes back. */
+static void descriptors_under_a_driver(void)
+{
+    unsigned before = victim.n_rx;
+    uint8_t were[16 * NUM];
+    uint8_t *desc = region + rx_ring()->desc;
+
+    memcpy(were, desc, sizeof were);
+    memset(desc, 0xee, sizeof were);
+    expect_received(before);
+    memcpy(desc, were, sizeof were);
+}
+
+/* Other stacks keep index and hold count there (H-1). */
+static void reserved_word_of_the_header(void)
+{
+    uint8_t *message = last_message();
+    struct rpr_queue_info queue;
+
+    victim.hold = true;
+    put_le32(message + 8, UINT32_MAX);
+    rpr_node_poll(victim.node, ++now, 0);
+    assert_non_null(victim.held.data);
+    put_le32(message + 8, 0x00010001);
+    rpr_release(&victim.held);
+    memset(&victim.held, 0, sizeof(victim.held));
+    rpr_node_poll(victim.node, ++now, 0);
+    assert_true(rpr_device_queue(victim.device, 1, &queue));
+    assert_int_equal(queue.free, NUM); /* none leaks */
+}
+
+static void header_changes_while_it_is_lent(void)
+{
+    uint8_t *message = last_message();
+
+    victim.hold = true;
+    rpr_node_poll(victim.node, ++now, 0);
+    assert_non_null(victim.held.data);
+    memset(message, 0xee, 16);
+    assert_int_equal(victim.held.len, 32);
+    rpr_release(&victim.held);
+    memset(&victim.held, 0, sizeof(victim.held));
+}
+
+/* Makes a name service message of the one that waits. */
+static uint8_t *make_ns(uint16_t len, uint32_t addr, uint32_t flags)
+{
+    uint8_t *message = last_message();
+
+    put_le32(message, addr);
+    put_le32(message + 4, 53);
+    put_le16(message + 12, len);
+    memset(message + 16, 'A', 32);
+    put_le32(message + 16 + 32, addr);
+    put_le32(message + 16 + 36, flags);
+    return message;
+}
+
+static void unterminated_name(void)
+{
+    struct rpr_device_info info;
+
+    (void)make_ns(40, 5000, 0);
+    rpr_node_poll(victim.node, ++now, 0);
+    rpr_device_info(victim.device, &info);
+    assert_int_equal(info.n_announcements, 1); /* RPMsg-Lite's names of 32 have no end (WIRE 1.3) */
+    send_from_peer();
+    (void)make_ns(40, 5000, 1);
+    rpr_node_poll(victim.node, ++now, 0);
+    rpr_device_info(victim.device, &info);
+    assert_int_equal(info.n_announcements, 0);
+}
+
+static void count_as_error(void)
+{
+    uint64_t before = n_errors();
+
+    rpr_node_poll(victim.node, ++now, 0);
+    assert_int_equal(n_errors(), before + 1);
+}
+
+static void name_service_of_39(void)
+{
+    (void)make_ns(39, 5000, 0);
+    count_as_error();
+}
+
+static void name_service_of_41(void)
+{
+    (void)make_ns(41, 5000, 0);
+    count_as_error();
+}
+
+static void name_service_flags(void)
+{
+    (void)make_ns(40, 5000, 3);
+    count_as_error();
+}
+
+static void destroy_of_nobody(void)
+{
+    (void)make_ns(40, 0xfffffffe, 1);
+    rpr_node_poll(victim.node, ++now, 0);
+}
+
+/* The address of a former endpoint, or of none: counted, delivered to nobody. */
+static void to_nobody(void)
+{
+    static const uint32_t nobody[] = {0, 52, 1023, 0x12345, 0x7fffffff, UINT32_MAX};
+    struct rpr_device_info info;
+    unsigned before = victim.n_rx;
+    uint64_t late;
+
+    rpr_device_info(victim.device, &info);
+    late = info.counters.late;
+    for (size_t i = 0; i < sizeof nobody / sizeof nobody[0]; i++) {
+        if (i)
+            send_from_peer();
+        put_le32(last_message() + 4, nobody[i]);
+        rpr_node_poll(victim.node, ++now, 0);
+    }
+    rpr_device_info(victim.device, &info);
+    assert_int_equal(victim.n_rx, before);
+    assert_int_equal(info.counters.late, late + sizeof nobody / sizeof nobody[0]);
+}
+
+static void no_payload(void)
+{
+    unsigned before = victim.n_rx;
+
+    put_le16(last_message() + 12, 0);
+    expect_received(before);
+}
+
+static const struct lie harmless[] = {
+    {"own indices overwritten", own_indices_overwritten, "", -1},
+    {"own entries overwritten", own_entries_overwritten, "", -1},
+    {"next of descriptors", next_of_descriptors, "", -1},
+    {"descriptors under a driver", descriptors_under_a_driver, "", RPR_VRING_DRIVER},
+    {"reserved word of the header", reserved_word_of_the_header, "", -1},
+    {"header changes while it is lent", header_changes_while_it_is_lent, "", -1},
+    {"unterminated name", unterminated_name, "", -1},
+    {"name service of 39 bytes", name_service_of_39, "", -1},
+    {"name service of 41 bytes", name_service_of_41, "", -1},
+    {"name service flags", name_service_flags, "", -1},
+    {"DESTROY of nobody", destroy_of_nobody, "", -1},
+    {"to nobody", to_nobody, "", -1},
+    {"no payload", no_payload, "", -1},
+};
+
+static void honest_traffic(void)
+{
+    for (unsigned k = 0; k < 3 * NUM; k++) {
+        unsigned before = victim.n_rx;
+
+        send_from_peer();
+        poll_both(1);
+        assert_int_equal(victim.n_rx, before + 1);
+    }
+}
+
+/* The link stays, and goes on with honest messages. */
+static void tell_harmless(enum rpr_vring_role as)
+{
+    open_all(as);
+    for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++) {
+        if (harmless[i].only >= 0 && harmless[i].only != (int)as)
+            continue;
+        print_message("%s\n", harmless[i].name);
+        honest_traffic();
+        send_from_peer();
+        harmless[i].tell();
+        assert_int_equal(rpr_device_state(victim.device), RPR_DEVICE_UP);
+        honest_traffic();
+    }
+    close_all();
+}
+
+static void harmless_to_a_device(void **state)
+{
+    (void)state;
+    tell_harmless(RPR_VRING_DEVICE);
+}
+
+static void harmless_to_a_driver(void **state)
+{
+    (void)state;
+    tell_harmless(RPR_VRING_DRIVER);
+}
+
 /* ---- anything, anywhere --------------------------------------------------------------------------- */
 
 static uint32_t random_state;
@@ -609,6 +869,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(lies_to_a_device),
                                        cmocka_unit_test(lies_to_a_driver),
+                                       cmocka_unit_test(harmless_to_a_device),
+                                       cmocka_unit_test(harmless_to_a_driver),
                                        cmocka_unit_test(anything_written_between_polls),
                                        cmocka_unit_test(anything_written_at_any_moment)};
 
