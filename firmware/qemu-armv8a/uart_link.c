@@ -130,6 +130,7 @@ int uart_link_open(struct baremetal *bm, struct rpr_node *node, unsigned bus, un
         return -RPR_ENOENT;
     u->bm = bm;
     config->kind = "uart";
+    config->lossy = !port;
     config->carrier = (struct rpr_serial_carrier){.open = carrier_open,
                                                   .close = carrier_close,
                                                   .write = carrier_write,

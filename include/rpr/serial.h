@@ -60,6 +60,8 @@ struct rpr_serial_config {
     uint32_t
         window; /* frames that a peer which is not ours gets before it has shown that it drained,
                         * 1 to 1024; 0 = 6: NuttX hangs when more come than it has buffers (8 or 10) */
+    bool lossy; /* the wire loses what the peer does not read in time, and does not say so
+                        * (virtconsole): the window holds for a peer of ours, too */
     uint32_t relax_ms; /* the peer may sleep after so much silence, 1 to 60000; 0 = 5 */
     struct rpr_serial_carrier carrier;
 };

@@ -408,14 +408,15 @@ bool connection_is_up(const struct connection *c)
     return c->state == CONNECTION_CONNECTED || c->state == CONNECTION_CLOSING;
 }
 
-/* NuttX hangs for good if more frames come than it has buffers, or too many at once. */
+/* NuttX hangs for good if more frames come than it has buffers, or too many at once; and some wires
+ * lose what is not read in time. */
 static bool has_room(const struct connection *c, uint64_t at)
 {
-    if (c->ours)
+    if (c->ours && !c->lossy)
         return true;
     if (c->undrained >= c->window)
         return false;
-    return c->n_starts < CHUNK_STARTS ||
+    return c->ours || c->n_starts < CHUNK_STARTS ||
            at - c->start_at[c->n_starts % CHUNK_STARTS] >= CHUNK_BYTES;
 }
 

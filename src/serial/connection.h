@@ -83,6 +83,7 @@ struct connection {
 
     /* sending */
     bool ours;          /* the peer needs no window */
+    bool lossy;         /* but the wire does; set after init */
     uint32_t undrained; /* frames since the last sign that the peer drained */
     uint32_t n_starts;  /* of them, in start_at: where the last CHUNK_STARTS began */
     uint64_t start_at[CHUNK_STARTS];

@@ -914,6 +914,7 @@ int rpr_serial_open(struct rpr_node *node, const struct rpr_serial_config *confi
     connection_init(&s->connection, &connection_ops, s, &s->count,
                     or_default(config->window, DEFAULT_WINDOW),
                     or_default(config->relax_ms, DEFAULT_RELAX_MS) * UINT64_C(1000000));
+    s->connection.lossy = config->lossy;
     aim_decoder(s);
     *link = &s->link; /* the carrier's open() may need it */
     error = rpr_link_register(node, &s->link, &serial_ops, config->remote, config->kind,

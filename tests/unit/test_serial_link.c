@@ -170,6 +170,39 @@ static void ends_meet_and_talk(void **state)
     two_fini(&t);
 }
 
+/* A wire that loses what is not read: never more on it than the window, between ours too. */
+static void the_window_holds_on_a_wire_that_loses(void **state)
+{
+    (void)state;
+    for (unsigned lossy = 0; lossy < 2; lossy++) {
+        struct two t;
+        struct ept x = EPT(&t.world, "x"), y = EPT(&t.world, "y");
+        uint64_t before;
+        unsigned sent = 0;
+
+        two_init(&t, (struct rpr_serial_config){.window = 3, .lossy = lossy});
+        ept_open(&x, t.device[0], "svc");
+        ept_open(&y, t.device[1], "svc");
+        pass_two(&t, MS(100));
+        assert_true(info_of(&t, 0).ours);
+        assert_int_equal(ept_send(&x, "awake"), 0);
+        pass_two(&t, MS(1));
+        assert_string_equal(info_of(&t, 0).wake, "awake");
+        before = info_of(&t, 0).frames_tx;
+        t.line.end[0].stopped = t.line.end[1].stopped = true;
+        while (ept_send(&x, "m") == 0)
+            sent++;
+        pass_two(&t, MS(500));
+        assert_int_equal(sent, 7); /* the last buffer is for control */
+        assert_int_equal(info_of(&t, 0).frames_tx - before, lossy ? 2 : 7);
+        t.line.end[0].stopped = t.line.end[1].stopped = false;
+        pass_two(&t, MS(500));
+        assert_int_equal(info_of(&t, 0).frames_tx - before, 7);
+        assert_int_equal(y.n_rx, 8);
+        two_fini(&t);
+    }
+}
+
 /* 1000 messages each way, of all lengths, in chunks of any size. */
 static enum rpr_rx_result check_rx(struct ept *e, const struct rpr_msg *msg)
 {
@@ -781,6 +814,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ends_meet_and_talk),
+        cmocka_unit_test(the_window_holds_on_a_wire_that_loses),
         cmocka_unit_test(all_lengths_both_ways),
         cmocka_unit_test(a_cut_is_loss_and_a_mend_brings_all_back),
         cmocka_unit_test(buffers_are_bounded_and_writable_follows),
