@@ -281,7 +281,9 @@ class Rptun:
         if self.master:
             given = ring.given()
             if given is not None:
-                index = given[0]
+                index, length = given
+                if length != SIZE:  # it takes that, less the header, for the buffer's capacity
+                    raise Crash(f"H-11: {length} bytes returned of a buffer of {SIZE}")
             else:
                 index = self.free.pop(0) if self.free else None
         else:

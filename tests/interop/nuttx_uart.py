@@ -7,6 +7,7 @@ callback. What follows from that is the point of the twin:
 - N receive buffers; a whole chunk is parsed before the first frame of it is used (H-19);
 - a callback that waits for a transmit buffer reads on, inside, and only collects (defect B1);
 - a CONNREQ is sent once; one received while connected tears down, wherever the callbacks are (B6);
+- a header with something in its reserved word costs a receive buffer for good (H-1);
 - frames of wrong length or checksum are logged and used (H-18); nothing but 0x79 leaves until the
   peer answered it.
 """
@@ -139,7 +140,9 @@ class Port:
             while self.rx_ready:
                 body = self.rx_ready.popleft()
                 yield from self.link.received(*wire.parse_message(body[wire.PORT_HEADER :]))
-                self.rx_free += 1
+                # It counts its own holds in the header: what is there already never goes (H-1).
+                if body[wire.PORT_HEADER + 10 : wire.PORT_HEADER + 12] == bytes(2):
+                    self.rx_free += 1
 
     def read_chunk(self):
         yield lambda: self.inbox
