@@ -3,6 +3,7 @@
 #include "wire/ns.h"
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "wire/header.h"
 
 #define ADDR_AT  32u
@@ -28,6 +29,7 @@ int ns_decode(struct ns_message *message, const uint8_t *payload, size_t len)
     message->name[RPMSG_NS_NAME_BYTES] = '\0';
     message->addr = get_le32(payload + ADDR_AT);
     message->flags = get_le32(payload + FLAGS_AT);
+    RPR_PRIVATE(*message); /* the payload may be a peer's memory */
     if (message->name[0] == '\0') {
         return NS_BAD_NAME;
     }
@@ -40,9 +42,14 @@ int ns_decode(struct ns_message *message, const uint8_t *payload, size_t len)
     return NS_OK;
 }
 
+void ns_put(uint8_t payload[RPMSG_NS_BYTES], const char *name, uint32_t addr, uint32_t flags)
+{
+    copy_name((char *)payload, name);
+    put_le32(payload + ADDR_AT, addr);
+    put_le32(payload + FLAGS_AT, flags);
+}
+
 void ns_encode(uint8_t payload[RPMSG_NS_BYTES], const struct ns_message *message)
 {
-    copy_name((char *)payload, message->name);
-    put_le32(payload + ADDR_AT, message->addr);
-    put_le32(payload + FLAGS_AT, message->flags);
+    ns_put(payload, message->name, message->addr, message->flags);
 }

@@ -40,4 +40,7 @@ int ns_decode(struct ns_message *message, const uint8_t *payload, size_t len);
 /* Writes all RPMSG_NS_BYTES, zero behind the name. `message` must hold what ns_decode() could return. */
 void ns_encode(uint8_t payload[RPMSG_NS_BYTES], const struct ns_message *message);
 
+/* The same of a name that is somewhere else, of at most RPMSG_NS_NAME_BYTES. */
+void ns_put(uint8_t payload[RPMSG_NS_BYTES], const char *name, uint32_t addr, uint32_t flags);
+
 #endif
