@@ -13,13 +13,14 @@ from pathlib import Path
 
 # Each folder of src/: the folders of src/ it may include (itself always), and the public headers
 # it may include. core, vring and serial meet only in <rpr/link.h>; router and service stand on the
-# public headers, as an application does.
+# public headers, as an application does. mini is a node of its own, on the rings of vring.
 CONTRACTS = {"rpr.h", "link.h", "error.h", "platform.h"}
 LAYERS = {
     "base": (set(), {"rpr.h", "error.h", "platform.h"}),
     "wire": ({"base"}, {"error.h"}),
     "core": ({"base", "wire"}, CONTRACTS | {"loop.h"}),
     "vring": ({"base", "wire"}, CONTRACTS | {"vring.h", "ivshmem.h"}),
+    "mini": ({"base", "wire", "vring"}, CONTRACTS | {"vring.h", "mini.h"}),
     "serial": ({"base", "wire"}, CONTRACTS | {"serial.h", "frame.h"}),
     "router": ({"base", "wire"}, CONTRACTS | {"router.h"}),
     "service": ({"base", "wire"}, CONTRACTS | {"router.h", "service.h"}),

@@ -49,9 +49,9 @@ struct ring_buffer {
 
 /* The memory that descriptors may point into. */
 struct ring_region {
-    uint8_t *base;
     uint64_t da; /* what a descriptor's address says for `base` */
-    uint64_t bytes;
+    uint8_t *base;
+    uint32_t bytes;
 };
 
 struct ring {
@@ -128,6 +128,13 @@ RPR_INLINE bool ring_remembers(const struct ring_buffer *b, uint64_t addr, uint6
 #define ring_remembers(b, addr, rest) false
 #endif
 
+/* One text for all of them is a hundred bytes less. */
+#ifndef RING_SMALL
+#define RING_WRONG_DESC(text) text
+#else
+#define RING_WRONG_DESC(text) "a wrong descriptor"
+#endif
+
 /* What a device finds in a descriptor, {addr; len, flags << 32}. NULL: fine. */
 static RPR_COLD const char *ring_check_desc(const struct ring_region *region, uint64_t addr,
                                             uint64_t rest, struct ring_buffer *b)
@@ -136,13 +143,13 @@ static RPR_COLD const char *ring_check_desc(const struct ring_region *region, ui
     uint32_t len = (uint32_t)rest;
 
     if (offset > region->bytes || len > region->bytes - offset)
-        return "a descriptor points outside the shared region";
+        return RING_WRONG_DESC("a descriptor points outside the shared region");
     if (offset % 4 != 0)
-        return "a descriptor is not aligned";
+        return RING_WRONG_DESC("a descriptor is not aligned");
     if (len < RPR_HEADER_BYTES)
-        return "a descriptor is too short for a header";
+        return RING_WRONG_DESC("a descriptor is too short for a header");
     if (rest >> 32 & (RING_DESC_NEXT | RING_DESC_INDIRECT))
-        return "a chained descriptor";
+        return RING_WRONG_DESC("a chained descriptor");
     b->at = region->base + offset;
     b->size = len;
     ring_remember(b, addr, rest);

@@ -10,10 +10,10 @@
 static const uint8_t always[2] __attribute__((aligned(2))); /* a flag word that says: ring */
 
 static __attribute__((unused)) void ring_init(struct ring *r, const struct rpr_vring_session *c,
-                                              unsigned index, const struct ring_region *region)
+                                              bool driver, unsigned index,
+                                              const struct ring_region *region)
 {
     const struct rpr_vring_ring *l = &c->layout.ring[index];
-    bool driver = c->role == RPR_VRING_DRIVER;
     uint8_t *base = c->base;
 
     r->give = base + (driver ? l->avail : l->used);

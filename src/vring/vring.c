@@ -583,8 +583,8 @@ static void start_rings(struct vring_link *v, const struct rpr_vring_session *c)
     unsigned rx = v->driver ? RING_TO_DRIVER : RING_TO_DEVICE;
 
     v->region = (struct ring_region){.base = c->base, .da = c->base_da, .bytes = c->layout.bytes};
-    ring_init(&v->tx, c, tx, &v->region);
-    ring_init(&v->rx, c, rx, &v->region);
+    ring_init(&v->tx, c, v->driver, tx, &v->region);
+    ring_init(&v->rx, c, v->driver, rx, &v->region);
     v->top = v->free;
     v->spare = v->free + 1;
     if (!v->driver) {

@@ -1,0 +1,784 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The smallest node beside a full one, over one region, each test in both roles: what the one says the
+ * other understands, and whatever the peer's memory holds, the smallest node says why it stopped.
+ */
+#include "core_fixture.h"
+
+#include <rpr/mini.h>
+
+#define NUM     8u
+#define PAYLOAD 112u
+#define DA      UINT64_C(0x40000000)
+
+static struct {
+    struct world world;
+    struct rpr_node *node; /* the full one */
+    struct rpr_link *link;
+    struct rpr_device *device;
+    struct rpr_mini *mini;
+    struct rpr_mini_memory memory[RPR_MINI_MEMORY(2 * NUM)];
+    struct rpr_mini_config config;
+    uint8_t *region;
+    unsigned n_rings; /* doorbells of the smallest node */
+    bool wanted;
+} t;
+
+/* ---- the smallest node's application -------------------------------------------------------------- */
+
+struct app {
+    struct rpr_mini_ept ept;
+    const char *tag;
+    enum rpr_rx_result result;
+    struct rpr_mini_msg held[NUM];
+    unsigned n_held, n_rx;
+    bool echo;
+    int error; /* of the last echo */
+};
+
+static struct app *app_of(struct rpr_mini_ept *ept)
+{
+    return RPR_CONTAINER(ept, struct app, ept);
+}
+
+static enum rpr_rx_result app_rx(struct rpr_mini_ept *ept, const struct rpr_mini_msg *msg)
+{
+    struct app *a = app_of(ept);
+
+    a->n_rx++;
+    if (a->echo)
+        a->error = rpr_mini_send(ept, msg->data, msg->len);
+    else
+        note(&t.world, "%s:rx %.*s;", a->tag, (int)msg->len, (const char *)msg->data);
+    if (a->result == RPR_HOLD)
+        a->held[a->n_held++] = *msg;
+    return a->result;
+}
+
+static void app_bound(struct rpr_mini_ept *ept)
+{
+    note(&t.world, "%s:bound;", app_of(ept)->tag);
+}
+
+static void app_unbound(struct rpr_mini_ept *ept, enum rpr_unbound_reason reason)
+{
+    note(&t.world, "%s:unbound %s;", app_of(ept)->tag,
+         reason == RPR_UNBOUND_LOST ? "lost" : "closed");
+}
+
+static void app_writable(struct rpr_mini_ept *ept)
+{
+    note(&t.world, "%s:writable;", app_of(ept)->tag);
+}
+
+static void app_closed(struct rpr_mini_ept *ept)
+{
+    note(&t.world, "%s:closed;", app_of(ept)->tag);
+}
+
+static const struct rpr_mini_ops app_ops = {app_rx, app_bound, app_unbound, app_writable,
+                                            app_closed};
+
+#define APP(name_, tag_)          \
+    {                             \
+        .tag = (tag_), .ept = {   \
+            .name = (name_),      \
+            .ops = &app_ops,      \
+            .addr = RPR_ADDR_ANY, \
+            .dest = RPR_ADDR_ANY  \
+        }                         \
+    }
+
+static struct app answer; /* opened for what the peer announces */
+
+static void on_created(struct rpr_mini *node, const char *name, uint32_t addr)
+{
+    note(&t.world, "created %s;", name);
+    if (strcmp(name, answer.ept.name) != 0)
+        return;
+    answer.ept.dest = addr;
+    assert_int_equal(rpr_mini_ept_open(node, &answer.ept), 0);
+}
+
+/* ---- two nodes ------------------------------------------------------------------------------------- */
+
+static void on_open(void *ctx)
+{
+    (void)ctx;
+    t.wanted = true;
+}
+
+static void on_close(void *ctx)
+{
+    (void)ctx;
+    t.wanted = false;
+}
+
+static void ring_node(void *ctx, bool to_tx_ring)
+{
+    (void)ctx;
+    (void)to_tx_ring;
+    t.n_rings++;
+    rpr_link_ready(t.link);
+}
+
+static void ring_mini(void *ctx, bool to_tx_ring)
+{
+    (void)ctx;
+    (void)to_tx_ring;
+}
+
+static bool mini_is_driver(void)
+{
+    return t.config.session.role == RPR_VRING_DRIVER;
+}
+
+static void attach_node(void)
+{
+    struct rpr_vring_session session = t.config.session;
+
+    session.role = mini_is_driver() ? RPR_VRING_DEVICE : RPR_VRING_DRIVER;
+    session.ring = ring_mini;
+    assert_true(t.wanted);
+    assert_int_equal(rpr_vring_attach(t.link, &session), 0);
+}
+
+static void begin_mini(void)
+{
+    int (*open)(struct rpr_mini **, struct rpr_mini_memory *, size_t,
+                const struct rpr_mini_config *) =
+        mini_is_driver() ? rpr_mini_open_driver : rpr_mini_open_device;
+
+    if (t.mini)
+        rpr_mini_restart(t.mini);
+    else
+        assert_int_equal(open(&t.mini, t.memory, sizeof t.memory, &t.config), 0);
+}
+
+/* The driver begins. */
+static void connect(void)
+{
+    if (mini_is_driver())
+        begin_mini();
+    attach_node();
+    if (!mini_is_driver())
+        begin_mini();
+}
+
+static void begin(enum rpr_vring_role role, enum rpr_dialect dialect)
+{
+    struct rpr_vring_config link = {
+        .remote = "mini", .kind = "test", .port = {.open = on_open, .close = on_close}};
+
+    memset(&t, 0, sizeof t);
+    memset(&answer, 0, sizeof answer);
+    answer = (struct app)APP("wanted", "w");
+    world_init(&t.world);
+    t.config = (struct rpr_mini_config){
+        .session = {.role = role, .base_da = DA, .dialect = dialect, .ring = ring_node},
+        .created = on_created};
+    assert_int_equal(rpr_vring_layout_local(&t.config.session.layout, NUM, PAYLOAD), 0);
+    t.region = calloc(1, t.config.session.layout.bytes);
+    t.config.session.base = t.region;
+    t.node = world_node(&t.world, "full");
+    assert_int_equal(rpr_vring_open(t.node, &link, &t.link), 0);
+    t.device = rpr_device_find(t.node, "mini");
+    connect();
+}
+
+static void end(void)
+{
+    rpr_node_close(t.node);
+    assert_int_equal(t.world.n_live, 0);
+    free(t.region);
+}
+
+/* Until neither has anything to do. */
+static void run(void)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        int n = rpr_mini_poll(t.mini);
+
+        settle(&t.world, t.node);
+        if (n <= 0 && rpr_mini_arm(t.mini))
+            return;
+    }
+    fail_msg("they never come to rest");
+}
+
+static struct ept peer;
+
+/* Both are bound: `a` of the smallest node, `peer` of the full one. */
+static void bind_both(struct app *a)
+{
+    peer = (struct ept)EPT(&t.world, "p");
+    ept_open(&peer, t.device, a->ept.name);
+    assert_int_equal(rpr_mini_ept_open(t.mini, &a->ept), 0);
+    run();
+    assert_int_not_equal(a->ept.dest, RPR_ADDR_ANY);
+    t.world.events[0] = '\0';
+}
+
+#define FOR_BOTH(role) for (enum rpr_vring_role role = RPR_VRING_DRIVER; role < 2; role++)
+
+/* ---- what it does ------------------------------------------------------------------------------------ */
+
+static int serve(void *ctx, struct rpr_device *device, const char *name, uint32_t addr)
+{
+    return ept_open_as(ctx, device,
+                       (struct rpr_ept_config){.name = name, .addr = RPR_ADDR_ANY, .dest = addr});
+}
+
+static void test_announces(void **state)
+{
+    static const struct rpr_service_ops ops = {.bind = serve};
+
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a");
+        struct rpr_service *service;
+
+        begin(role, RPR_DIALECT_RPR);
+        peer = (struct ept)EPT(&t.world, "p");
+        assert_int_equal(
+            rpr_service_open(
+                t.node, &(struct rpr_service_config){.name = "echo", .ops = &ops, .ctx = &peer},
+                &service),
+            0);
+        assert_int_equal(rpr_mini_ept_open(t.mini, &a.ept), 0);
+        assert_int_equal(rpr_mini_send(&a.ept, "x", 1), -RPR_ENOTCONN);
+        run();
+        assert_string_equal(t.world.events, "p:bound 1024;a:bound;");
+        rpr_mini_ept_close(&a.ept);
+        assert_int_equal(rpr_mini_send(&a.ept, "x", 1), -RPR_ESTALE);
+        run();
+        assert_string_equal(t.world.events, "p:bound 1024;a:bound;a:closed;p:unbound closed;");
+        end();
+    }
+}
+
+static void test_is_announced_to(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        begin(role, RPR_DIALECT_RPR);
+        peer = (struct ept)EPT(&t.world, "p");
+        ept_open(&peer, t.device, "wanted");
+        run();
+        assert_string_equal(t.world.events, "created wanted;w:bound;p:bound 1024;");
+        ept_send(&peer, "hello");
+        run();
+        assert_int_equal(rpr_mini_send(&answer.ept, "you too", 7), 0);
+        run();
+        rpr_ept_close(peer.h);
+        run();
+        assert_string_equal(t.world.events + strlen("created wanted;w:bound;p:bound 1024;"),
+                            "w:rx hello;p:rx you too;p:closed;w:unbound closed;");
+        rpr_mini_ept_close(&answer.ept);
+        end();
+    }
+}
+
+static void test_echoes(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a");
+        unsigned n_rings;
+
+        begin(role, RPR_DIALECT_RPR);
+        a.echo = true;
+        bind_both(&a);
+        n_rings = t.n_rings;
+        for (unsigned i = 0; i < 1000; i++) {
+            char text[16];
+
+            snprintf(text, sizeof text, "%u", i);
+            assert_int_equal(ept_send(&peer, text), 0);
+            run();
+            snprintf(text, sizeof text, "p:rx %u;", i);
+            assert_events(&t.world, text);
+        }
+        assert_int_equal(a.n_rx, 1000);
+        assert_in_range(t.n_rings - n_rings, 1000, 2000); /* the peer slept: it was rung */
+        end();
+    }
+}
+
+/* One is left for the name service; who waited is told, and nothing is lost or out of order. */
+static void test_waits_for_buffers(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a"), late = APP("late", "l");
+        char text[4] = "0";
+
+        begin(role, RPR_DIALECT_RPR);
+        bind_both(&a);
+        for (; rpr_mini_send(&a.ept, text, 1) == 0; text[0]++)
+            ;
+        assert_string_equal(text, "7");
+        assert_int_equal(rpr_mini_ept_open(t.mini, &late.ept), 0);
+        assert_int_equal(rpr_mini_poll(t.mini), 0);
+        assert_events(&t.world, "");
+        settle(&t.world, t.node);
+        assert_events(&t.world, "p:rx 0;p:rx 1;p:rx 2;p:rx 3;p:rx 4;p:rx 5;p:rx 6;");
+        assert_false(rpr_mini_arm(t.mini)); /* there are buffers for who waits */
+        run();
+        assert_events(&t.world, "a:writable;");
+        end();
+    }
+}
+
+static void test_says_the_end_when_it_can(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a"), b = APP("b", "b");
+
+        begin(role, RPR_DIALECT_RPR);
+        bind_both(&a);
+        while (rpr_mini_send(&a.ept, "x", 1) == 0)
+            ;
+        assert_int_equal(rpr_mini_ept_open(t.mini, &b.ept), 0); /* the last buffer */
+        rpr_mini_ept_close(&a.ept);
+        assert_events(&t.world, "");
+        settle(&t.world, t.node);
+        t.world.events[0] = '\0';
+        run();
+        assert_events(&t.world, "a:closed;p:unbound closed;");
+        end();
+    }
+}
+
+static void test_holds(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a");
+        struct rpr_mini_msg old;
+
+        begin(role, RPR_DIALECT_RPR);
+        a.result = RPR_HOLD;
+        bind_both(&a);
+        while (a.n_held < NUM - 1) {
+            assert_int_equal(ept_send(&peer, "x"), 0);
+            run();
+        }
+        assert_int_equal(ept_send(&peer, "x"), -RPR_EAGAIN); /* all but one are held */
+        rpr_mini_release(t.mini, &a.held[3]);
+        rpr_mini_release(t.mini, &a.held[3]);
+        run();
+        a.n_held = 3;
+        assert_int_equal(ept_send(&peer, "y"), 0);
+        assert_int_equal(ept_send(&peer, "y"), -RPR_EAGAIN);
+        run();
+        assert_memory_equal(a.held[3].data, "y", 1);
+        old = a.held[0];
+        rpr_vring_detach(t.link, "over", false);
+        connect();
+        rpr_mini_release(t.mini, &old); /* of a session that is over */
+        run();
+        assert_null(rpr_mini_reason(t.mini));
+        end();
+    }
+}
+
+static void test_drops_what_it_cannot_keep(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a");
+
+        begin(role, RPR_DIALECT_RPR);
+        a.result = RPR_LATER;
+        bind_both(&a);
+        for (unsigned i = 0; i < 3 * NUM; i++) {
+            assert_int_equal(ept_send(&peer, "x"), 0);
+            run();
+        }
+        assert_int_equal(rpr_mini_counters(t.mini)->dropped, 3 * NUM);
+        end();
+    }
+}
+
+static void test_begins_again(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a");
+        uint32_t addr;
+
+        begin(role, RPR_DIALECT_RPR);
+        bind_both(&a);
+        addr = a.ept.addr;
+        for (unsigned i = 0; i < 5; i++) { /* indices that the next session must not go on from */
+            assert_int_equal(ept_send(&peer, "x"), 0);
+            assert_int_equal(rpr_mini_send(&a.ept, "y", 1), 0);
+            run();
+        }
+        t.world.events[0] = '\0';
+        rpr_vring_detach(t.link, "over", false);
+        connect();
+        run();
+        assert_events(&t.world, "p:unbound lost;a:unbound lost;p:bound 1025;a:bound;");
+        assert_int_not_equal(a.ept.addr, addr);
+        assert_int_equal(rpr_mini_send(&a.ept, "y", 1), 0);
+        run();
+        assert_events(&t.world, "p:rx y;");
+        end();
+    }
+}
+
+static void test_refuses(void **state)
+{
+    struct app a = APP("echo", "a"), b = APP("12345678901234567890123456789012", "b"),
+               c = APP("c", "c"), d = APP("d", "d");
+    uint8_t big[PAYLOAD + 1] = {0};
+
+    (void)state;
+    begin(RPR_VRING_DEVICE, RPR_DIALECT_RPR);
+    bind_both(&a);
+    assert_int_equal(rpr_mini_send(&a.ept, big, PAYLOAD + 1), -RPR_EMSGSIZE);
+    assert_int_equal(rpr_mini_send(&a.ept, big, PAYLOAD), 0);
+    assert_int_equal(rpr_mini_ept_open(t.mini, &b.ept), -RPR_ENAMETOOLONG);
+    c.ept.addr = d.ept.addr = 60;
+    assert_int_equal(rpr_mini_ept_open(t.mini, &c.ept), 0);
+    assert_int_equal(rpr_mini_ept_open(t.mini, &d.ept), -RPR_EEXIST);
+    d.ept.addr = 53;
+    assert_int_equal(rpr_mini_ept_open(t.mini, &d.ept), -RPR_EEXIST);
+    d.ept.addr = 1024;
+    assert_int_equal(rpr_mini_ept_open(t.mini, &d.ept), -RPR_EINVAL);
+    assert_int_equal(rpr_mini_open_driver(&t.mini, t.memory, sizeof t.memory, &t.config),
+                     -RPR_EINVAL);
+    assert_int_equal(rpr_mini_open_device(&t.mini, t.memory, sizeof t.memory - 8, &t.config),
+                     -RPR_ENOMEM);
+    end();
+}
+
+/* An address is never given twice; what was on its way to a former endpoint reaches nobody. */
+static void test_late_messages(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a"), again = APP("echo", "b");
+
+        begin(role, RPR_DIALECT_RPR);
+        bind_both(&a);
+        assert_int_equal(ept_send(&peer, "x"), 0);
+        rpr_mini_ept_close(&a.ept);
+        assert_int_equal(rpr_mini_ept_open(t.mini, &again.ept), 0);
+        run();
+        assert_int_equal(a.n_rx + again.n_rx, 0);
+        assert_int_equal(rpr_mini_counters(t.mini)->late, 1);
+        assert_null(rpr_mini_reason(t.mini));
+        end();
+    }
+}
+
+/* ---- how peers differ ----------------------------------------------------------------------------------- */
+
+static void test_peers_that_do_not_acknowledge(void **state)
+{
+    static const enum rpr_dialect dialects[] = {RPR_DIALECT_OPENAMP, RPR_DIALECT_LITE};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct app a = APP("echo", "a");
+
+        begin(RPR_VRING_DEVICE, dialects[i]);
+        bind_both(&a);
+        assert_int_equal(rpr_mini_send(&a.ept, "y", 1), 0);
+        run();
+        assert_events(&t.world, "p:rx y;");
+        end();
+    }
+}
+
+/* Linux announces nothing that it was announced: who writes first is the peer. */
+static void test_latches(void **state)
+{
+    struct app a = APP("echo", "a");
+
+    (void)state;
+    begin(RPR_VRING_DEVICE, RPR_DIALECT_LINUX);
+    peer = (struct ept)EPT(&t.world, "p");
+    assert_int_equal(rpr_mini_ept_open(t.mini, &a.ept), 0);
+    assert_int_equal(ept_open_as(&peer, t.device,
+                                 (struct rpr_ept_config){.addr = RPR_ADDR_ANY, .dest = a.ept.addr}),
+                     0);
+    t.world.events[0] = '\0';
+    assert_int_equal(ept_send(&peer, "hi"), 0);
+    run();
+    assert_events(&t.world, "a:bound;a:rx hi;");
+    assert_int_equal(a.ept.dest, ept_addr(&peer));
+    end();
+}
+
+/* ---- what a peer can do to it ---------------------------------------------------------------------------- */
+
+static const struct rpr_vring_ring *rx_ring(void)
+{
+    return &t.config.session.layout.ring[mini_is_driver() ? 0 : 1];
+}
+
+static const struct rpr_vring_ring *tx_ring(void)
+{
+    return &t.config.session.layout.ring[mini_is_driver() ? 1 : 0];
+}
+
+/* The half of the peer, and its last entry. */
+static uint8_t *peers(const struct rpr_vring_ring *r)
+{
+    return t.region + (mini_is_driver() ? r->used : r->avail);
+}
+
+static uint8_t *last_entry(const struct rpr_vring_ring *r)
+{
+    uint8_t *half = peers(r);
+    uint32_t at = (uint16_t)(get_le16(half + 2) - 1u) % NUM;
+
+    return half + 4 + at * (mini_is_driver() ? 8 : 2);
+}
+
+static uint8_t *descriptor(const struct rpr_vring_ring *r)
+{
+    return t.region + r->desc + 16u * get_le16(last_entry(r));
+}
+
+static void bad_index(void)
+{
+    put_le16(peers(rx_ring()) + 2, (uint16_t)(get_le16(peers(rx_ring()) + 2) + NUM + 1));
+}
+
+static void bad_id(void)
+{
+    put_le16(last_entry(rx_ring()), NUM);
+}
+
+static void bad_length(void)
+{
+    put_le32(last_entry(rx_ring()) + 4, PAYLOAD + 17);
+}
+
+static void short_length(void)
+{
+    put_le32(last_entry(rx_ring()) + 4, 15);
+}
+
+static void desc_outside(void)
+{
+    put_le64(descriptor(rx_ring()), DA + t.config.session.layout.bytes - 16);
+}
+
+static void desc_below(void)
+{
+    put_le64(descriptor(rx_ring()), DA - 4);
+}
+
+static void desc_high(void)
+{
+    put_le32(descriptor(rx_ring()) + 4, 1); /* 4 GiB further up */
+}
+
+static void desc_unaligned(void)
+{
+    put_le64(descriptor(rx_ring()), get_le64(descriptor(rx_ring())) + 2);
+}
+
+static void desc_short(void)
+{
+    put_le32(descriptor(rx_ring()) + 8, 15);
+}
+
+static void desc_chained(void)
+{
+    put_le16(descriptor(rx_ring()) + 12, 1);
+}
+
+/* The message that has come says that it is longer than its buffer. */
+static void message_length(void)
+{
+    uint32_t id = get_le16(last_entry(rx_ring()));
+
+    put_le16(t.region + rx_ring()->buffers + id * rx_ring()->stride + 12, PAYLOAD + 1);
+}
+
+struct forgery {
+    void (*forge)(void);
+    int role; /* of the victim; -1: both */
+    const char *reason;
+};
+
+static const struct forgery forgeries[] = {
+    {bad_index, -1, "a ring index out of range"},
+    {bad_id, -1, "a buffer id out of range"},
+    {bad_length, RPR_VRING_DRIVER, "a length over the buffer"},
+    {short_length, RPR_VRING_DRIVER, "a message's length is over its buffer"},
+    {desc_outside, RPR_VRING_DEVICE, "a wrong descriptor"},
+    {desc_below, RPR_VRING_DEVICE, "a wrong descriptor"},
+    {desc_high, RPR_VRING_DEVICE, "a wrong descriptor"},
+    {desc_unaligned, RPR_VRING_DEVICE, "a wrong descriptor"},
+    {desc_short, RPR_VRING_DEVICE, "a wrong descriptor"},
+    {desc_chained, RPR_VRING_DEVICE, "a wrong descriptor"},
+    {message_length, -1, "a message's length is over its buffer"},
+};
+
+static void test_breaks_and_comes_back(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < sizeof forgeries / sizeof *forgeries; i++) {
+        FOR_BOTH(role)
+        {
+            const struct forgery *f = &forgeries[i];
+            struct app a = APP("echo", "a");
+
+            if (f->role >= 0 && f->role != (int)role)
+                continue;
+            begin(role, RPR_DIALECT_RPR);
+            bind_both(&a);
+            assert_int_equal(ept_send(&peer, "x"), 0);
+            f->forge();
+            assert_int_equal(rpr_mini_poll(t.mini), -RPR_EPROTO);
+            assert_string_equal(rpr_mini_reason(t.mini), f->reason);
+            assert_int_equal(a.n_rx, 0);
+            assert_int_equal(rpr_mini_send(&a.ept, "x", 1), -RPR_ENOTCONN);
+            assert_int_equal(rpr_mini_poll(t.mini), -RPR_EPROTO);
+            assert_true(rpr_mini_arm(t.mini));
+            rpr_vring_detach(t.link, "over", false);
+            connect();
+            run();
+            assert_int_equal(rpr_mini_send(&a.ept, "y", 1), 0);
+            run();
+            assert_non_null(strstr(t.world.events, "p:rx y;"));
+            end();
+        }
+    }
+}
+
+/* One that the victim itself holds, or was given back already. */
+static void test_breaks_at_a_buffer_that_it_has(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a");
+        uint16_t id;
+
+        begin(role, RPR_DIALECT_RPR);
+        a.result = RPR_HOLD;
+        bind_both(&a);
+        assert_int_equal(ept_send(&peer, "x"), 0);
+        id = get_le16(last_entry(rx_ring()));
+        run();
+        assert_int_equal(ept_send(&peer, "y"), 0);
+        put_le16(last_entry(rx_ring()), id);
+        assert_int_equal(rpr_mini_poll(t.mini), -RPR_EPROTO);
+        assert_string_equal(rpr_mini_reason(t.mini), "a buffer that was not outstanding");
+        end();
+    }
+}
+
+/* A send meets the peer's nonsense: no message, and the poll says why; also from inside `rx`. */
+static void test_breaks_while_sending(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a");
+
+        for (unsigned inside = 0; inside < 2; inside++) {
+            begin(role, RPR_DIALECT_RPR);
+            a = (struct app)APP("echo", "a");
+            a.echo = true;
+            bind_both(&a);
+            assert_int_equal(ept_send(&peer, "x"), 0);
+            put_le16(peers(tx_ring()) + 2, (uint16_t)(get_le16(peers(tx_ring()) + 2) + 100));
+            if (!inside)
+                assert_int_equal(rpr_mini_send(&a.ept, "x", 1), -RPR_EAGAIN);
+            assert_int_equal(rpr_mini_poll(t.mini), -RPR_EPROTO);
+            assert_int_equal(a.n_rx, inside);
+            assert_int_equal(a.error, inside ? -RPR_EAGAIN : 0);
+            assert_string_equal(rpr_mini_reason(t.mini), "a ring index out of range");
+            end();
+        }
+    }
+}
+
+static void say(const void *payload, size_t len)
+{
+    assert_int_equal(rpr_send_to(peer.h, RPMSG_ADDR_NS, payload, len, 0), 0);
+    run();
+}
+
+static void say_word(const char *name, uint32_t addr, uint32_t flags)
+{
+    uint8_t payload[RPMSG_NS_BYTES];
+
+    ns_put(payload, name, addr, flags);
+    say(payload, sizeof payload);
+}
+
+static void test_counts_what_is_malformed(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a");
+        const struct rpr_mini_counters *c;
+        uint8_t zeroes[RPMSG_NS_BYTES + 1] = {0};
+
+        begin(role, RPR_DIALECT_RPR);
+        bind_both(&a);
+        c = rpr_mini_counters(t.mini);
+        say(zeroes, RPMSG_NS_BYTES - 1);
+        say(zeroes, RPMSG_NS_BYTES + 1);
+        say(zeroes, 0);
+        say_word("", 5000, NS_CREATE);
+        say_word("x", RPR_ADDR_ANY, NS_CREATE);
+        say_word("x", 5000, 3);
+        assert_int_equal(c->errors, 6);
+        say_word("x", 5000, NS_CREATE_ACK);
+        say_word("echo", 5000, NS_DESTROY); /* not the address that it is bound to */
+        assert_int_equal(rpr_send_to(peer.h, 4711, "x", 1, 0), 0);
+        run();
+        assert_int_equal(c->errors, 6);
+        assert_int_equal(c->late, 3);
+        assert_events(&t.world, "");
+        assert_null(rpr_mini_reason(t.mini));
+        end();
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_announces),
+        cmocka_unit_test(test_is_announced_to),
+        cmocka_unit_test(test_echoes),
+        cmocka_unit_test(test_waits_for_buffers),
+        cmocka_unit_test(test_says_the_end_when_it_can),
+        cmocka_unit_test(test_holds),
+        cmocka_unit_test(test_drops_what_it_cannot_keep),
+        cmocka_unit_test(test_begins_again),
+        cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_late_messages),
+        cmocka_unit_test(test_peers_that_do_not_acknowledge),
+        cmocka_unit_test(test_latches),
+        cmocka_unit_test(test_breaks_and_comes_back),
+        cmocka_unit_test(test_breaks_at_a_buffer_that_it_has),
+        cmocka_unit_test(test_breaks_while_sending),
+        cmocka_unit_test(test_counts_what_is_malformed),
+    };
+
+    return RUN_TESTS(tests, argc, argv);
+}
