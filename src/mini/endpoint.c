@@ -115,7 +115,7 @@ static uint32_t new_addr(struct rpr_mini *m)
 static void bind(struct rpr_mini_ept *e, uint32_t addr, enum mini_word word)
 {
     e->dest = addr;
-    if (word)
+    if (word && e->name[0])
         e->word = (uint8_t)word;
     if (e->ops->bound)
         e->ops->bound(e);
