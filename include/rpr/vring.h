@@ -69,6 +69,8 @@ struct rpr_vring_port {
     void (*close)(void *ctx);   /* stop; the session's region stays mapped until `detached` */
     void (*destroy)(void *ctx); /* the link is gone for good */
     void *ctx;
+    bool (*ended)(void *ctx); /* or NULL. Owner, in a poll: what is found in the rings is wrong. Has
+                                 the peer begun anew? True: the port ends the session itself, soon */
 };
 
 struct rpr_vring_config {

@@ -60,7 +60,7 @@ int shm_register(struct shm_link *shm, char error[RPR_ERROR_TEXT])
         .remote = shm->remote,
         .kind = "shm",
         .locked = loop_locked(shm->loop),
-        .port = {port_open, port_close, port_destroy, shm},
+        .port = {port_open, port_close, port_destroy, shm, NULL},
     };
     int code = rpr_vring_open(rpr_loop_node(shm->loop), &config, &shm->link);
 

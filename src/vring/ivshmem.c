@@ -420,6 +420,18 @@ static void port_close(void *ctx)
     drop_mapping(iv);
 }
 
+/* The timer ends the session: it may be that this is asked in the middle of a drain. */
+static bool port_ended(void *ctx)
+{
+    struct ivshmem *iv = ctx;
+    const char *reason;
+
+    if (iv->phase != IVSHMEM_UP || iv->handshake->look(iv, &reason) == IVSHMEM_GOES_ON)
+        return false;
+    rpr_timer_start(iv->node, &iv->timer, 0);
+    return true;
+}
+
 static void port_destroy(void *ctx)
 {
     struct ivshmem *iv = ctx;
@@ -501,10 +513,11 @@ int rpr_ivshmem_open(struct rpr_node *node, const struct rpr_ivshmem_config *con
                      struct rpr_link **link)
 {
     const struct rpr_platform *platform = rpr_node_platform(node);
-    struct rpr_vring_config vring = {.remote = config->remote,
-                                     .kind = "ivshmem",
-                                     .locked = config->locked,
-                                     .port = {port_open, port_close, port_destroy, NULL}};
+    struct rpr_vring_config vring = {
+        .remote = config->remote,
+        .kind = "ivshmem",
+        .locked = config->locked,
+        .port = {port_open, port_close, port_destroy, NULL, port_ended}};
     uint32_t fill = rpr_ivshmem_bytes(config);
     struct ivshmem *iv;
     int error;

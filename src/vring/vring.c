@@ -261,9 +261,11 @@ static RPR_COLD void hold(struct vring_link *v, struct ring_buffer *b)
     v->holders[b->id].endpoint = v->link.holder;
 }
 
+/* A peer that begins anew wipes the rings before it says so: that is no fault of its. */
 static RPR_COLD unsigned broken(struct vring_link *v, const char *wrong)
 {
-    rpr_link_broken(&v->link, wrong);
+    if (!v->port.ended || !v->port.ended(v->port.ctx))
+        rpr_link_broken(&v->link, wrong);
     return 0;
 }
 

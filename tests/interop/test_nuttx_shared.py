@@ -117,6 +117,24 @@ class Shared(Case):
     def test_we_are_slave(self):
         self.each_role(False)
 
+    def test_a_new_master_is_no_fault(self):
+        """It wipes the rings before it says that it began anew."""
+        daemon, peer = self.pair(False)
+        daemon.wait_for(peer.node.name, "rpmsg-ping")
+        for _ in range(5):
+            with daemon.connect() as events:
+                events.events()
+                peer.kill()
+                peer.start()
+                states = []
+                while states[-1:] != ["up"]:
+                    line = events.line()
+                    if line["event"] == "device-state":
+                        states.append(line["state"])
+                self.assertNotIn("broken", states)
+            eventually(lambda: peer.bound("rpmsg-ping"), "the new master")
+            peer.ping(lambda: peer.twin.link, 20, 64)
+
     def data(self, we_are_master):
         daemon, peer = self.pair(we_are_master)
         daemon.wait_for(peer.node.name, "rpmsg-ping")
