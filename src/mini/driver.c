@@ -37,7 +37,6 @@ static void start(struct rpr_mini *m, const struct rpr_vring_session *s)
         m->rx.buffers[id].ours = false;
         put(&m->rx, &m->rx.buffers[id]);
     }
-    ring_publish(&m->rx);
 }
 
 static const struct mini_role driver = {look, put, start};

@@ -94,7 +94,7 @@ static struct app answer; /* opened for what the peer announces */
 static void on_created(struct rpr_mini *node, const char *name, uint32_t addr)
 {
     note(&t.world, "created %s;", name);
-    if (strcmp(name, answer.ept.name) != 0)
+    if (strcmp(name, answer.ept.name) != 0 || answer.ept.node)
         return;
     answer.ept.dest = addr;
     assert_int_equal(rpr_mini_ept_open(node, &answer.ept), 0);
@@ -276,6 +276,11 @@ static void test_is_announced_to(void **state)
         run();
         assert_string_equal(t.world.events + strlen("created wanted;w:bound;p:bound 1024;"),
                             "w:rx hello;p:rx you too;p:closed;w:unbound closed;");
+        t.world.events[0] = '\0';
+        peer = (struct ept)EPT(&t.world, "p");
+        ept_open(&peer, t.device, "wanted"); /* is not for one that waits to be closed */
+        run();
+        assert_events(&t.world, "created wanted;");
         rpr_mini_ept_close(&answer.ept);
         end();
     }
@@ -383,8 +388,16 @@ static void test_holds(void **state)
         old = a.held[0];
         rpr_vring_detach(t.link, "over", false);
         connect();
+        run();
+        a.n_held = 0;
+        for (unsigned i = 0; i < NUM - 1; i++) {
+            assert_int_equal(ept_send(&peer, "z"), 0);
+            run();
+        }
+        old.id = a.held[0].id;
         rpr_mini_release(t.mini, &old); /* of a session that is over */
         run();
+        assert_int_equal(ept_send(&peer, "z"), -RPR_EAGAIN);
         assert_null(rpr_mini_reason(t.mini));
         end();
     }
@@ -521,6 +534,123 @@ static void test_latches(void **state)
     run();
     assert_events(&t.world, "a:bound;a:rx hi;");
     assert_int_equal(a.ept.dest, ept_addr(&peer));
+    end();
+}
+
+/* Words of the name service that come when they should not. */
+static void say(const void *payload, size_t len)
+{
+    assert_int_equal(rpr_send_to(peer.h, RPMSG_ADDR_NS, payload, len, 0), 0);
+    run();
+}
+
+static void say_word(const char *name, uint32_t addr, uint32_t flags)
+{
+    uint8_t payload[RPMSG_NS_BYTES];
+
+    ns_put(payload, name, addr, flags);
+    say(payload, sizeof payload);
+}
+
+static void test_words_out_of_turn(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a"), b = APP("b", "b"), c = APP("c", "c");
+
+        begin(role, RPR_DIALECT_RPR);
+        bind_both(&a);
+        say_word("echo", ept_addr(&peer), NS_CREATE); /* bound to it already */
+        assert_events(&t.world, "");
+        assert_int_equal(rpr_mini_ept_open(t.mini, &c.ept), 0);
+        settle(&t.world, t.node);
+        while (rpr_mini_send(&a.ept, "x", 1) == 0)
+            ;
+        rpr_mini_announce(&c.ept);                              /* the last buffer */
+        assert_int_equal(rpr_mini_ept_open(t.mini, &b.ept), 0); /* CREATE has not left */
+        {
+            uint8_t payload[RPMSG_NS_BYTES];
+
+            ns_put(payload, "b", 5000, NS_CREATE_ACK);
+            assert_int_equal(rpr_send_to(peer.h, RPMSG_ADDR_NS, payload, sizeof payload, 0), 0);
+        }
+        (void)rpr_mini_poll(t.mini);
+        assert_int_equal(b.ept.dest, RPR_ADDR_ANY); /* it is for a former one of that name */
+        assert_int_equal(rpr_mini_counters(t.mini)->late, 1);
+        end();
+    }
+}
+
+/* What has not been said yet is said before the data that follows it. */
+static void test_acknowledges_before_data(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a"), b = APP("b", "b");
+        struct ept asker = EPT(&t.world, "q");
+
+        begin(role, RPR_DIALECT_RPR);
+        bind_both(&a);
+        ept_open(&asker, t.device, "wanted");
+        settle(&t.world, t.node);
+        while (rpr_mini_send(&a.ept, "x", 1) == 0)
+            ;
+        assert_int_equal(rpr_mini_ept_open(t.mini, &b.ept), 0); /* the last buffer */
+        (void)rpr_mini_poll(t.mini);
+        assert_events(&t.world, "created wanted;w:bound;");
+        settle(&t.world, t.node);
+        t.world.events[0] = '\0';
+        assert_int_equal(rpr_mini_send(&answer.ept, "first", 5), 0);
+        settle(&t.world, t.node);
+        assert_events(&t.world, "a:writable;q:bound 1026;q:rx first;");
+        end();
+    }
+}
+
+/* The peer of a new session knows nobody: nobody's end has to be told. */
+static void test_closes_before_it_was_announced(void **state)
+{
+    struct app a = APP("echo", "a");
+
+    (void)state;
+    begin(RPR_VRING_DEVICE, RPR_DIALECT_RPR);
+    bind_both(&a);
+    rpr_vring_detach(t.link, "over", false);
+    memset(t.region, 0, t.config.session.layout.bytes); /* the driver has not begun */
+    t.world.events[0] = '\0';
+    rpr_mini_restart(t.mini);
+    rpr_mini_ept_close(&a.ept);
+    assert_events(&t.world, "a:unbound lost;a:closed;");
+    end();
+}
+
+/* An endpoint without a name is bound to whom it was opened for, and neither end is told. */
+static void test_says_nothing_without_a_name(void **state)
+{
+    struct app a = APP("echo", "a"), nameless = APP("", "n");
+
+    (void)state;
+    begin(RPR_VRING_DEVICE, RPR_DIALECT_RPR);
+    bind_both(&a);
+    while (rpr_mini_send(&a.ept, "x", 1) == 0)
+        ;
+    rpr_mini_announce(&a.ept); /* is bound: there is nothing to say */
+    nameless.ept.dest = ept_addr(&peer);
+    assert_int_equal(rpr_mini_ept_open(t.mini, &nameless.ept), 0);
+    settle(&t.world, t.node);
+    t.world.events[0] = '\0';
+    assert_int_equal(rpr_mini_send(&nameless.ept, "n", 1), 0);
+    rpr_mini_ept_close(&nameless.ept);
+    run();
+    assert_events(&t.world, "a:writable;n:closed;p:rx n;");
+    {
+        struct rpr_device_info info;
+
+        rpr_device_info(t.device, &info);
+        assert_int_equal(info.counters.errors, 0);
+    }
     end();
 }
 
@@ -714,20 +844,6 @@ static void test_breaks_while_sending(void **state)
     }
 }
 
-static void say(const void *payload, size_t len)
-{
-    assert_int_equal(rpr_send_to(peer.h, RPMSG_ADDR_NS, payload, len, 0), 0);
-    run();
-}
-
-static void say_word(const char *name, uint32_t addr, uint32_t flags)
-{
-    uint8_t payload[RPMSG_NS_BYTES];
-
-    ns_put(payload, name, addr, flags);
-    say(payload, sizeof payload);
-}
-
 static void test_counts_what_is_malformed(void **state)
 {
     (void)state;
@@ -759,6 +875,97 @@ static void test_counts_what_is_malformed(void **state)
     }
 }
 
+/* ---- anything at any moment ----------------------------------------------------------------------------- */
+
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 17;
+    return *seed ^= *seed << 5;
+}
+
+static struct mini_side {
+    struct rpr_mini *node;
+    struct rpr_mini_memory memory[RPR_MINI_MEMORY(2 * NUM)];
+    struct rpr_mini_config config;
+    struct app app;
+} sides[2];
+
+static void ring_nobody(void *ctx, bool to_tx_ring)
+{
+    (void)ctx;
+    (void)to_tx_ring;
+}
+
+static void open_side(enum rpr_vring_role role, uint8_t *region)
+{
+    struct mini_side *s = &sides[role];
+
+    s->config.session = (struct rpr_vring_session){
+        .role = role, .base = region, .base_da = DA, .ring = ring_nobody};
+    assert_int_equal(rpr_vring_layout_local(&s->config.session.layout, NUM, PAYLOAD), 0);
+    s->app = (struct app)APP("echo", "a");
+    s->app.echo = true;
+    assert_int_equal((role == RPR_VRING_DRIVER ? rpr_mini_open_driver : rpr_mini_open_device)(
+                         &s->node, s->memory, sizeof s->memory, &s->config),
+                     0);
+    assert_int_equal(rpr_mini_ept_open(s->node, &s->app.ept), 0);
+}
+
+/* Writes somewhere, near the truth more often than not. */
+static void scribble(uint8_t *region, uint32_t *seed)
+{
+    const struct rpr_vring_layout *l = &sides[0].config.session.layout;
+    uint32_t at = next_random(seed) % (next_random(seed) % 2 ? l->bytes : l->ring[0].buffers);
+    uint32_t how = next_random(seed) % 4;
+
+    if (how == 0)
+        region[at] = (uint8_t)next_random(seed);
+    else
+        region[at] = (uint8_t)(region[at] + how - 2);
+}
+
+static void test_survives_anything(void **state)
+{
+    struct rpr_vring_layout layout;
+    unsigned n_broken = 0, n_rx = 0;
+
+    (void)state;
+    memset(&t, 0, sizeof t);
+    assert_int_equal(rpr_vring_layout_local(&layout, NUM, PAYLOAD), 0);
+    for (uint32_t first = 1; first <= 500; first++) {
+        uint32_t seed = first * 2654435761u;
+        uint8_t *region = calloc(1, layout.bytes); /* no slack: a sanitizer sees one byte */
+
+        memset(sides, 0, sizeof sides);
+        open_side(RPR_VRING_DRIVER, region);
+        open_side(RPR_VRING_DEVICE, region);
+        for (unsigned i = 0; i < 400; i++) {
+            struct mini_side *s = &sides[i % 2];
+
+            if (next_random(&seed) % 8 == 0)
+                scribble(region, &seed);
+            if (next_random(&seed) % 4 == 0)
+                (void)rpr_mini_send(&s->app.ept, "0123456789", next_random(&seed) % 10);
+            if (rpr_mini_poll(s->node) >= 0)
+                continue;
+            assert_non_null(rpr_mini_reason(s->node));
+            n_broken++;
+            rpr_mini_restart(sides[RPR_VRING_DRIVER].node);
+            rpr_mini_restart(sides[RPR_VRING_DEVICE].node);
+        }
+        rpr_mini_restart(sides[RPR_VRING_DRIVER].node); /* whatever was: it goes on */
+        rpr_mini_restart(sides[RPR_VRING_DEVICE].node);
+        for (unsigned i = 0; i < 8; i++)
+            assert_return_code(rpr_mini_poll(sides[i % 2].node), 0);
+        assert_int_not_equal(sides[0].app.ept.dest, RPR_ADDR_ANY);
+        n_rx += sides[0].app.n_rx + sides[1].app.n_rx;
+        free(region);
+    }
+    assert_in_range(n_broken, 500, 500 * 400); /* it did something, and was not all there was */
+    assert_in_range(n_rx, 10000, UINT32_MAX);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -778,6 +985,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_breaks_at_a_buffer_that_it_has),
         cmocka_unit_test(test_breaks_while_sending),
         cmocka_unit_test(test_counts_what_is_malformed),
+        cmocka_unit_test(test_words_out_of_turn),
+        cmocka_unit_test(test_acknowledges_before_data),
+        cmocka_unit_test(test_closes_before_it_was_announced),
+        cmocka_unit_test(test_says_nothing_without_a_name),
+        cmocka_unit_test(test_survives_anything),
     };
 
     return RUN_TESTS(tests, argc, argv);
