@@ -59,6 +59,13 @@ int rpr_hub_pair_remove(struct rpr_hub *hub, const char *a, const char *b); /* -
 /* Orderly end: tells all edges (ROUTER_DESTROY), ends all routes. Returns true when everything has
  * been handed to the links; poll and call again until then, or give up. */
 bool rpr_hub_stop(struct rpr_hub *hub);
+
+/* The same for the pairs of one link, before rpr_device_down() or rpr_link_unregister(): a NuttX edge
+ * does not survive the end of its link with routed devices left. The other edges hear of a loss, as
+ * when the link is lost. Returns true when this edge has been told everything, or is in no pair; poll
+ * and call again until then. With the link's next life, or if the edge's control endpoint comes anew,
+ * the pairs come back. */
+bool rpr_hub_leave(struct rpr_hub *hub, const struct rpr_device *device);
 void rpr_hub_close(struct rpr_hub *hub);
 
 /* ---- client routes ----------------------------------------------------------------------------- */

@@ -288,17 +288,48 @@ int rpr_hub_pair_remove(struct rpr_hub *hub, const char *a, const char *b)
     return 0;
 }
 
-bool rpr_hub_stop(struct rpr_hub *hub)
+static bool is_unsettled(const struct pair_side *side)
+{
+    return !pair_side_settled(side);
+}
+
+/* A pair with such a side at `device` (NULL: anywhere), and that side's index; NULL: there is none. */
+static struct pair *find_such(struct rpr_hub *hub, const struct rpr_device *device,
+                              bool (*such)(const struct pair_side *side), unsigned *index)
 {
     struct pair *p;
-    bool settled = true;
 
-    hub->stopping = true;
     for (p = hub->pairs; p; p = p->next) {
-        pair_update(p);
-        settled = settled && pair_settled(p);
+        for (unsigned i = 0; i < 2; i++) {
+            if ((!device || p->side[i].device == device) && such(&p->side[i])) {
+                *index = i;
+                return p;
+            }
+        }
     }
-    return settled;
+    return NULL;
+}
+
+/* Each turn looks anew: observers may have removed any pair. */
+static bool leave(struct rpr_hub *hub, const struct rpr_device *device)
+{
+    struct pair *pair;
+    unsigned i;
+
+    while ((pair = find_such(hub, device, pair_takes_part, &i)))
+        pair_leave(pair, i);
+    return !find_such(hub, device, is_unsettled, &i);
+}
+
+bool rpr_hub_stop(struct rpr_hub *hub)
+{
+    hub->stopping = true;
+    return leave(hub, NULL);
+}
+
+bool rpr_hub_leave(struct rpr_hub *hub, const struct rpr_device *device)
+{
+    return leave(hub, device);
 }
 
 void rpr_hub_close(struct rpr_hub *hub)

@@ -158,12 +158,9 @@ static void tell(struct pair_side *side)
         route_ready(route, index_of(side), is_ready(side));
 }
 
-bool pair_settled(const struct pair *pair)
+bool pair_side_settled(const struct pair_side *side)
 {
-    for (unsigned i = 0; i < 2; i++)
-        if (pair->side[i].bound && pair->side[i].told != pair->side[i].session)
-            return false;
-    return true;
+    return !side->bound || side->told == side->session;
 }
 
 static void drop_route(struct pair *pair, struct route *route, bool inform)
@@ -196,19 +193,30 @@ static void end_session(struct pair *pair, unsigned lost)
     }
 }
 
+bool pair_takes_part(const struct pair_side *side)
+{
+    return side->bound && !side->leaving;
+}
+
 void pair_update(struct pair *pair)
 {
     struct pair_side *side = pair->side;
-    bool both = side[0].bound && side[1].bound && !pair->hub->stopping;
+    bool both = pair_takes_part(&side[0]) && pair_takes_part(&side[1]) && !pair->hub->stopping;
 
     hold(pair);
     if (both && !side[0].session)
         side[0].session = side[1].session = ++pair->n_sessions;
     else if (!both && side[0].session)
-        end_session(pair, side[0].bound);
+        end_session(pair, pair_takes_part(&side[0]));
     tell(&side[0]);
     tell(&side[1]);
     let_go(pair);
+}
+
+void pair_leave(struct pair *pair, unsigned i)
+{
+    pair->side[i].leaving = true;
+    pair_update(pair);
 }
 
 /* ---- control endpoints ------------------------------------------------------------------------------ */
@@ -224,15 +232,21 @@ static void on_bound(void *ctx, rpr_ept_t ept, uint32_t dest)
     pair_update(side->pair);
 }
 
+/* Whoever is bound next has heard nothing. */
+static void forget(struct pair_side *side)
+{
+    side->bound = side->leaving = false;
+    side->told = 0;
+    side->ours = side->hello_due = side->answer_hello = false;
+}
+
 static void on_unbound(void *ctx, rpr_ept_t ept, enum rpr_unbound_reason reason)
 {
     struct pair_side *side = ctx;
 
     (void)ept;
     (void)reason;
-    side->bound = false;
-    side->told = 0;
-    side->ours = side->hello_due = side->answer_hello = false;
+    forget(side);
     pair_update(side->pair);
 }
 
@@ -258,9 +272,8 @@ static void close_control(struct pair_side *side)
 {
     if (!side->open)
         return;
-    side->open = side->bound = false;
-    side->told = 0;
-    side->ours = side->hello_due = side->answer_hello = false;
+    side->open = false;
+    forget(side);
     (void)rpr_ept_close(side->control);
 }
 

@@ -12,7 +12,8 @@ struct pair_side {
     struct rpr_device *device; /* NULL: there is no such link yet */
     rpr_ept_t control;
     bool open, bound;
-    bool ours; /* it said HELLO since its link came up */
+    bool leaving; /* what is bound now is in no session any more: its link is about to end */
+    bool ours;    /* it said HELLO since its link came up */
     bool
         hello_due; /* it is ours and has not answered the last CREATE: what it says about routes is old */
     bool answer_hello;      /* it said HELLO, and hears ours */
@@ -55,7 +56,9 @@ struct pair *pair_like(const struct pair *settings, const char *a, const char *b
 void pair_free(struct pair *pair); /* now, or when its endpoints are closed */
 void pair_place(struct pair *pair, unsigned i, struct rpr_device *device); /* NULL: it is gone */
 void pair_update(struct pair *pair);
-bool pair_settled(const struct pair *pair); /* both edges know all that they are to be told */
+bool pair_takes_part(const struct pair_side *side);   /* may be in a session, as far as it goes */
+void pair_leave(struct pair *pair, unsigned i);       /* ends the session, as if side i were lost */
+bool pair_side_settled(const struct pair_side *side); /* it knows all that it is to be told */
 void pair_ns(struct pair *pair, unsigned i, const char *service, uint32_t addr, uint32_t flags);
 
 #endif
