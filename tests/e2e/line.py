@@ -184,4 +184,4 @@ class NuttX(Background):
         os.close(self.fd)
 
 
-__all__ = ["Crash", "Line", "NuttX", "POWEROFF", "wire"]
+__all__ = ["Background", "Crash", "Line", "NuttX", "POWEROFF", "wire"]

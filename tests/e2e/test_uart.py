@@ -12,7 +12,7 @@ import termios
 from pathlib import Path
 
 from harness import Case, Daemon, Failed, eventually, main
-from line import POWEROFF, Line, NuttX
+from line import POWEROFF, Background, Line, NuttX
 
 CONNREQ = 0x7E
 SEED = int(os.environ.get("RPR_SEED", random.SystemRandom().randrange(1 << 32)))
@@ -348,24 +348,111 @@ class Order(Uart):
         hub.wait_for(name, "rpmsg-ping")
         return edge
 
-    def test_hub_ends_and_nuttx_edges_live(self):
-        """Routes first, then the link, POWEROFF last: with anything else a NuttX edge crashes."""
+    def nuttx_star(self):
         hub = Daemon(self, "ap", "--route", "all", "--link", f"e0=pty:{self.dir}/e0.pty",
                      "--link", f"e1=pty:{self.dir}/e1.pty")
+        return hub, *self.nuttx_edges(hub)
+
+    def nuttx_edges(self, hub):
         edges = [self.nuttx(name, hub) for name in ("e0", "e1")]
         for edge, other in zip(edges, ("e1", "e0")):
             eventually(lambda: edge.devices() == [other], "the routed device")
         self.check_ping(hub, "e0", 50, 300)
+        return edges
+
+    @staticmethod
+    def destroys(edge):
+        """Where in what it heard ROUTER_DESTROY is."""
+        return [at for at, _, payload in edge.messages()
+                if len(payload) == 20 and struct.unpack_from("<I", payload)[0] == 2]
+
+    def check_end(self, edge):
+        """Routes first, then the link, POWEROFF last: with anything else a NuttX edge crashes."""
+        eventually(lambda: edge.error or (edge.heard and edge.heard[-1] == ("control", POWEROFF)),
+                   "POWEROFF")
+        self.assertIsNone(edge.error)
+        self.assertEqual([], edge.devices())
+        destroys = self.destroys(edge)
+        self.assertEqual(1, len(destroys))
+        self.assertNotIn(("control", POWEROFF), edge.heard[:destroys[0]])
+
+    def check_loss(self, edge):
+        """The other one is gone for it, and nothing else."""
+        eventually(lambda: edge.devices() == [], "the loss")
+        self.assertEqual(1, len(self.destroys(edge)))
+        self.assertNotIn(("control", POWEROFF), edge.heard)
+        self.assertIsNone(edge.error)
+
+    def test_hub_ends_and_nuttx_edges_live(self):
+        hub, *edges = self.nuttx_star()
         self.assertEqual(0, hub.stop())
         for edge in edges:
             eventually(lambda: edge.gone, "the end of the terminal")
+            self.check_end(edge)
+
+    def test_down_and_nuttx_edges_live(self):
+        hub, *edges = self.nuttx_star()
+        self.assertEqual(0, hub.rpmsg("down", "e0").returncode)
+        self.assertEqual("down", hub.device("e0")["state"])
+        self.check_end(edges[0])
+        self.check_loss(edges[1])
+        self.check_ping(hub, "e1", 5, 64)
+        self.assertEqual(0, hub.rpmsg("up", "e0").returncode)
+        for edge, other in zip(edges, ("e1", "e0")):
+            eventually(lambda: edge.devices() == [other], "the routed device again")
+        self.check_ping(hub, "e0", 5, 64)
+
+    def test_down_of_one_that_does_not_answer(self):
+        """It goes all the same; who asked is told then, whoever else asks for it in the meantime."""
+        hub, deaf, other = self.nuttx_star()
+        Background.close(deaf)  # its terminal stays open, nothing is read
+        with hub.connect() as first, hub.connect() as second:
+            first.send("down", device="e0")
+            eventually(lambda: other.devices() == [], "the loss")
+            second.call("up", device="e0")
+            second.call("down", device="e0")
+            first.answer(1)
+            self.assertEqual("down", hub.device("e0")["state"])
+        self.check_loss(other)
+
+    def test_up_while_it_goes_down(self):
+        """It has heard that the routes end, and comes back with new ones."""
+        hub, *edges = self.nuttx_star()
+        with hub.connect() as control:
+            down = control.send("down", device="e0")
+            control.send("up", device="e0")
+            control.answer(down)
+        for edge, other in zip(edges, ("e1", "e0")):
+            eventually(lambda: len(self.destroys(edge)) == 1 and edge.devices() == [other],
+                       "the end and the return")
             self.assertIsNone(edge.error)
-            self.assertEqual([], edge.devices())
-            self.assertEqual(("control", POWEROFF), edge.heard[-1])
-            destroys = [at for at, _, payload in edge.messages()
-                        if len(payload) == 20 and struct.unpack_from("<I", payload)[0] == 2]
-            self.assertEqual(1, len(destroys))
-            self.assertNotIn(("control", POWEROFF), edge.heard[:destroys[0]])
+        self.assertIn(("control", CONNREQ), edges[0].heard[self.destroys(edges[0])[0]:])
+
+    def test_who_asked_for_down_goes_away(self):
+        hub, *edges = self.nuttx_star()
+        with hub.connect() as control:
+            control.send("down", device="e0")
+            eventually(lambda: self.destroys(edges[1]), "the end of the routes")
+        self.check_end(edges[0])
+        eventually(lambda: hub.device("e0")["state"] == "down", "the link to be down")
+
+    def test_link_is_removed_and_nuttx_edges_live(self):
+        config = self.dir / "rpmsgd.ini"
+        keep = f"[node]\nname=ap\n[link e1]\nurl=pty:{self.dir}/e1.pty\n"
+        gone = f"[link e0]\nurl=pty:{self.dir}/e0.pty\n"
+        for route in ("all", "e0:e1"):
+            route = f"[route {route}]\npolicy=credit\n"
+            config.write_text(keep + gone + route)
+            hub = Daemon(self, "ap", "-c", str(config))
+            edges = self.nuttx_edges(hub)
+            config.write_text(keep + (route if "all" in route else ""))
+            hub.signal(signal.SIGHUP)
+            eventually(lambda: edges[0].error or edges[0].gone, "the end of the terminal")
+            self.check_end(edges[0])
+            self.check_loss(edges[1])
+            eventually(lambda: [d["name"] for d in hub.call("ls")["devices"]] == ["e1"], "its end")
+            self.check_ping(hub, "e1", 5, 64)
+            self.assertEqual(0, hub.stop())
 
     def test_down_and_up(self):
         hub = Daemon(self, "ap", "--link", f"e0=pty:{self.dir}/e0.pty")

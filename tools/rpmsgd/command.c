@@ -67,7 +67,7 @@ struct rpr_device *command_device(struct session *session, json_t *id, json_t *a
 
 /* ---- small commands ------------------------------------------------------------------------------ */
 
-static void answer(struct session *session, json_t *id, struct rpr_device *device, int result)
+void command_answer(struct session *session, json_t *id, struct rpr_device *device, int result)
 {
     struct rpr_device_info info;
 
@@ -91,7 +91,7 @@ static void power(struct session *session, json_t *id, json_t *args, bool runnin
     struct rpr_device *device = command_device(session, id, args);
 
     if (device != NULL)
-        answer(session, id, device, rpr_device_power(device, running));
+        command_answer(session, id, device, rpr_device_power(device, running));
 }
 
 static void suspend_command(struct session *session, json_t *id, json_t *args)
@@ -102,22 +102,6 @@ static void suspend_command(struct session *session, json_t *id, json_t *args)
 static void resume_command(struct session *session, json_t *id, json_t *args)
 {
     power(session, id, args, true);
-}
-
-static void up_command(struct session *session, json_t *id, json_t *args)
-{
-    struct rpr_device *device = command_device(session, id, args);
-
-    if (device != NULL)
-        answer(session, id, device, rpr_device_up(device));
-}
-
-static void down_command(struct session *session, json_t *id, json_t *args)
-{
-    struct rpr_device *device = command_device(session, id, args);
-
-    if (device != NULL)
-        answer(session, id, device, rpr_device_down(device));
 }
 
 static void cancel_command(struct session *session, json_t *id, json_t *args)

@@ -25,6 +25,9 @@ bool command_number(struct session *session, json_t *id, json_t *args, const cha
 /* The device that `args` names, or NULL: the client was told. */
 struct rpr_device *command_device(struct session *session, json_t *id, json_t *args);
 
+/* Answers with what a call that concerns the device came to. */
+void command_answer(struct session *session, json_t *id, struct rpr_device *device, int result);
+
 /* Commands that have a file of their own. All borrow their arguments. */
 typedef void command_fn(struct session *session, json_t *id, json_t *args);
 command_fn list_command;   /* ls */
@@ -34,5 +37,7 @@ command_fn wait_command;   /* wait */
 command_fn events_command; /* events */
 command_fn ping_command;   /* ping */
 command_fn attach_command; /* attach */
+command_fn down_command;   /* down */
+command_fn up_command;     /* up */
 
 #endif

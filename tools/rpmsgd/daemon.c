@@ -15,18 +15,17 @@
 #include "../common/text.h"
 #include "attach.h"
 #include "control.h"
-#include "quiet.h"
+#include "leave.h"
 #include "serial.h"
 #include "show.h"
 
-/* INTERFACE 2: how long the edges may take to hear that their routes end. */
+/* How long the last messages of programs may take. */
 #define STOP_MS 500
 
 /* A serial link takes half a second at most to say that it ends. */
 #define LINKS_MS 600
-#define LOOK_MS  2
 
-static int64_t now_ms(void)
+int64_t daemon_now_ms(void)
 {
     struct timespec now;
 
@@ -167,6 +166,20 @@ static void links_free(struct daemon *daemon)
     daemon->links = NULL;
 }
 
+/* ---- turns ------------------------------------------------------------------------------------------ */
+
+static bool turn(struct daemon *daemon, int timeout_ms)
+{
+    int result = rpr_loop_turn(daemon->loop, timeout_ms);
+
+    if (result < 0)
+        daemon_log(daemon, RPR_LOG_ERROR, "the event loop failed: %s", rpr_strerror(result));
+    /* What callbacks asked for and must not do themselves: free what their caller still uses. */
+    attach_reap(daemon->attachments);
+    control_reap(daemon->control);
+    return result >= 0;
+}
+
 /* ---- reload -------------------------------------------------------------------------------------- */
 
 static bool same_link(const struct config *config, const struct config_link *link)
@@ -183,6 +196,23 @@ static bool same_route(const struct config *config, const struct config_route *r
     return other != NULL && config_route_equal(other, route);
 }
 
+static bool goes(const struct daemon *daemon, size_t index, const struct config *next)
+{
+    return daemon->links[index].link != NULL && !same_link(next, &daemon->config.links[index]);
+}
+
+/* What goes ends in order first. The daemon goes on meanwhile, with all it had. False: it is to end
+ * itself, there is no need for another configuration. */
+static bool leave_old(struct daemon *daemon, const struct config *next)
+{
+    for (size_t i = 0; i < daemon->config.n_links; i++)
+        if (goes(daemon, i, next))
+            leave_begin(daemon, i);
+    while (!daemon->stop && !leave_look(daemon) && turn(daemon, DAEMON_LOOK_MS))
+        ;
+    return !daemon->stop;
+}
+
 static void remove_old(struct daemon *daemon, const struct config *next)
 {
     for (size_t i = 0; i < daemon->config.n_routes; i++) {
@@ -191,24 +221,23 @@ static void remove_old(struct daemon *daemon, const struct config *next)
             rpr_hub_pair_remove(daemon->hub, route->a, route->b);
     }
     for (size_t i = 0; i < daemon->config.n_links; i++) {
-        struct daemon_link *link = &daemon->links[i];
-        if (link->link != NULL && !same_link(next, &daemon->config.links[i])) {
-            rpr_link_unregister(link->link);
-            link->link = NULL;
+        if (goes(daemon, i, next)) {
+            rpr_link_unregister(daemon->links[i].link);
+            daemon->links[i].link = NULL;
         }
     }
 }
 
-/* The open link of that name, taken out of the old table, or NULL. */
-static struct rpr_link *take_link(struct daemon_link *links, size_t count, const char *remote)
+/* Moves what is known of an open link from the old table. */
+static void take_link(struct daemon_link *to, struct daemon_link *links, size_t count,
+                      const char *remote)
 {
     for (size_t i = 0; i < count; i++)
-        if (strcmp(links[i].remote, remote) == 0) {
-            struct rpr_link *link = links[i].link;
-            links[i].link = NULL;
-            return link;
+        if (links[i].link != NULL && strcmp(links[i].remote, remote) == 0) {
+            *to = links[i];
+            links[i] = (struct daemon_link){.remote = NULL};
+            return;
         }
-    return NULL;
 }
 
 static void add_new(struct daemon *daemon, const struct config *before)
@@ -234,11 +263,8 @@ static void switch_config(struct daemon *daemon, struct config *next)
     remove_old(daemon, next);
     daemon->config = *next;
     daemon->links = need_memory((next->n_links + 1) * sizeof(*daemon->links));
-    for (size_t i = 0; i < next->n_links; i++) {
-        daemon->links[i].link = take_link(links, before.n_links, next->links[i].remote);
-        if (daemon->links[i].link != NULL)
-            daemon->links[i].remote = text_dup(next->links[i].remote);
-    }
+    for (size_t i = 0; i < next->n_links; i++)
+        take_link(&daemon->links[i], links, before.n_links, next->links[i].remote);
     add_new(daemon, &before);
     for (size_t i = 0; i < before.n_links; i++)
         free(links[i].remote);
@@ -269,6 +295,10 @@ static void reload(struct daemon *daemon)
         daemon_log(daemon, RPR_LOG_WARNING,
                    "a larger size= needs a restart: until then longer messages are not kept");
     config_set_name(&next, daemon->config.name, daemon->config.name_where);
+    if (!leave_old(daemon, &next)) {
+        config_free(&next);
+        return;
+    }
     switch_config(daemon, &next);
     daemon_log(daemon, RPR_LOG_INFO, "configuration read again");
 }
@@ -334,18 +364,6 @@ bool daemon_open(struct daemon *daemon, const struct options *options, struct co
     return false;
 }
 
-static bool turn(struct daemon *daemon, int timeout_ms)
-{
-    int result = rpr_loop_turn(daemon->loop, timeout_ms);
-
-    if (result < 0)
-        daemon_log(daemon, RPR_LOG_ERROR, "the event loop failed: %s", rpr_strerror(result));
-    /* What callbacks asked for and must not do themselves: free what their caller still uses. */
-    attach_reap(daemon->attachments);
-    control_reap(daemon->control);
-    return result >= 0;
-}
-
 bool daemon_run(struct daemon *daemon)
 {
     while (!daemon->stop) {
@@ -359,18 +377,17 @@ bool daemon_run(struct daemon *daemon)
     return true;
 }
 
-/* Routes before links: a NuttX edge survives that order only (H-32). */
+/* Routes before links, of all at once. */
 static void hub_close(struct daemon *daemon)
 {
-    int64_t end = now_ms() + STOP_MS;
-    int64_t left = STOP_MS;
-
     if (daemon->hub == NULL)
         return;
-    while (!rpr_hub_stop(daemon->hub) && left > 0 && turn(daemon, (int)left))
-        left = end - now_ms();
-    while (!peers_are_quiet(daemon, now_ms()) && now_ms() < end && turn(daemon, LOOK_MS))
+    (void)rpr_hub_stop(daemon->hub);
+    for (size_t i = 0; daemon->links != NULL && i < daemon->config.n_links; i++)
+        leave_begin(daemon, i);
+    while (!leave_look(daemon) && turn(daemon, DAEMON_LOOK_MS))
         ;
+    leave_stop(daemon);
     rpr_hub_close(daemon->hub);
 }
 
@@ -386,24 +403,24 @@ static void links_down(struct daemon *daemon)
 
 static void links_close(struct daemon *daemon)
 {
-    int64_t end = now_ms() + LINKS_MS;
+    int64_t end = daemon_now_ms() + LINKS_MS;
 
     links_down(daemon);
-    while (!serial_is_closed(daemon) && now_ms() < end && turn(daemon, LOOK_MS))
+    while (!serial_is_closed(daemon) && daemon_now_ms() < end && turn(daemon, DAEMON_LOOK_MS))
         ;
 }
 
 /* Programs that have ended get their last messages out; those that run lose their remotes. */
 static void programs_close(struct daemon *daemon)
 {
-    int64_t end = now_ms() + STOP_MS;
+    int64_t end = daemon_now_ms() + STOP_MS;
     int64_t left = STOP_MS;
 
     while (!attach_settled(daemon->attachments) && left > 0 && turn(daemon, (int)left))
-        left = end - now_ms();
+        left = end - daemon_now_ms();
     links_close(daemon);
     while (!attach_end(daemon->attachments) && left > 0 && turn(daemon, (int)left))
-        left = end - now_ms();
+        left = end - daemon_now_ms();
     attach_close(daemon->attachments);
 }
 

@@ -4,12 +4,17 @@
 #define RPMSGD_DAEMON_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <rpr/posix.h>
 #include <rpr/router.h>
 #include <rpr/service.h>
 
 #include "config.h"
+#include "leave.h"
+
+/* How often is looked at what tells of itself by no event. */
+#define DAEMON_LOOK_MS 2
 
 struct control;
 struct attachments;
@@ -17,6 +22,7 @@ struct attachments;
 struct daemon_link {
     char *remote;
     struct rpr_link *link; /* NULL: could not be opened at a reload */
+    struct leave leave;
 };
 
 struct daemon {
@@ -32,8 +38,7 @@ struct daemon {
     struct attachments *attachments;
     struct rpr_observer observer;
     struct rpr_watch signals;
-    uint64_t traffic; /* with peers of other kinds, up to quiet_ms, and since */
-    int64_t quiet_ms;
+    struct rpr_timer leave_timer;
     bool stop, reload; /* asked for by a signal */
 };
 
@@ -47,6 +52,9 @@ bool daemon_run(struct daemon *daemon);
 
 /* Ends routes first, then clients and links. */
 void daemon_close(struct daemon *daemon);
+
+/* A clock for limits on time that passes. */
+int64_t daemon_now_ms(void);
 
 /* One line on stderr, if the level is asked for. */
 void daemon_log(const struct daemon *daemon, enum rpr_log_level level, const char *format, ...)

@@ -25,35 +25,29 @@ static bool ring_traffic(struct rpr_device *device, uint64_t *n_messages)
     return pending;
 }
 
-/* Links between nodes of this project end in an order of their own. */
+/* Links between nodes of this project end in an order of their own. Who sleeps hears everything too. */
 static bool is_foreign(const struct rpr_device *device)
 {
     struct rpr_device_info info;
 
     rpr_device_info(device, &info);
-    return info.state == RPR_DEVICE_UP && strcmp(info.dialect, "rpr") != 0;
+    return (info.state == RPR_DEVICE_UP || info.state == RPR_DEVICE_SUSPENDED) &&
+           strcmp(info.dialect, "rpr") != 0;
 }
 
-bool peers_are_quiet(struct daemon *daemon, int64_t now_ms)
+bool peer_is_quiet(struct daemon *daemon, size_t index, struct quiet *quiet, int64_t now_ms)
 {
-    uint64_t n_all = 0;
-    bool busy = false;
+    struct rpr_device *device = rpr_device_find(daemon->node, daemon->links[index].remote);
+    uint64_t n_messages, n_bytes = 0;
+    bool undrained = false;
 
-    for (size_t i = 0; daemon->links != NULL && i < daemon->config.n_links; i++) {
-        struct rpr_device *device = rpr_device_find(daemon->node, daemon->links[i].remote);
-        uint64_t n_messages, n_bytes = 0;
-        bool undrained = false;
-
-        if (device == NULL || !is_foreign(device))
-            continue;
-        busy = ring_traffic(device, &n_messages) || busy;
-        (void)serial_traffic(daemon, i, &n_bytes, &undrained);
-        busy = busy || undrained;
-        n_all += n_messages + n_bytes;
+    if (device == NULL || !is_foreign(device))
+        return true;
+    bool pending = ring_traffic(device, &n_messages);
+    (void)serial_traffic(daemon, index, &n_bytes, &undrained);
+    if (n_messages + n_bytes != quiet->traffic || quiet->since_ms == 0) {
+        quiet->traffic = n_messages + n_bytes;
+        quiet->since_ms = now_ms;
     }
-    if (n_all != daemon->traffic || daemon->quiet_ms == 0) {
-        daemon->traffic = n_all;
-        daemon->quiet_ms = now_ms;
-    }
-    return n_all == 0 || (!busy && now_ms - daemon->quiet_ms >= QUIET_MS);
+    return quiet->traffic == 0 || (!pending && !undrained && now_ms - quiet->since_ms >= QUIET_MS);
 }
