@@ -26,6 +26,7 @@
 #include "core/core.h"
 #include "posix/bell.h"
 #include "posix/platform.h"
+#include "posix/slice.h"
 
 #define N_EVENTS          64
 #define N_HOT             4u
@@ -59,6 +60,8 @@ struct rpr_loop {
     unsigned n_turns;
     struct loop_peer *hot[N_HOT];
     unsigned n_hot;
+    struct slice slice;
+    unsigned n_full; /* of the last turns: those that left work */
 
     bool in_turn;
     struct loop_peer *due; /* to be rung at its end */
@@ -176,6 +179,7 @@ void rpr_loop_close(struct rpr_loop *loop)
     if (!loop)
         return;
     rpr_node_close(loop->node);
+    slice_be_brief(&loop->slice, false);
     free_loop(loop);
 }
 
@@ -427,11 +431,22 @@ static int sleep_at_most(struct rpr_loop *loop, int timeout_ms)
     return look(loop, wait_ns);
 }
 
+/* Whoever streams to us had better fill its ring before we run. */
+static void look_at_slice(struct rpr_loop *loop)
+{
+    slice_be_brief(&loop->slice, loop->n_hot == 1 && loop->n_full == 0);
+    loop->n_full = 0;
+}
+
 static void read_clocks(struct rpr_loop *loop)
 {
+    bool now_and_then = ++loop->n_turns % LOOK_AT_CPU_TURNS == 0;
+
     loop->now_ns = loop_clock_ns();
-    if (loop->spinning || ++loop->n_turns % LOOK_AT_CPU_TURNS == 0)
+    if (loop->spinning || now_and_then)
         look_at_cpu(loop);
+    if (now_and_then)
+        look_at_slice(loop);
 }
 
 /* While spinning, a round that delivers at most one message tells whether any came at all. */
@@ -448,6 +463,7 @@ static void poll_node(struct rpr_loop *loop)
     loop->active_ns = loop->now_ns;
     next = rpr_node_poll(loop->node, loop->now_ns, BUDGET);
     loop->more = next == RPR_POLL_MORE;
+    loop->n_full += loop->more;
 }
 
 /* Is there nothing to do? Then looks on for a while, or asks for doorbells. */
