@@ -330,6 +330,7 @@ static bool open_half(struct route_side *side, bool announce)
     side->reason = NULL;
     side->open = true;
     side->bound = false;
+    side->announced = announce;
     hold(side->route);
     return true;
 }
@@ -373,10 +374,12 @@ static void again_fired(struct rpr_timer *timer, uint64_t now_ns)
     struct route_side *side = RPR_CONTAINER(timer, struct route_side, again);
 
     (void)now_ns;
-    if (side->open && !side->bound)
+    if (side->open && !side->bound) {
+        side->announced = true;
         (void)rpr_ept_unbind(side->half, true);
-    else
+    } else {
         route_settle(side->route);
+    }
 }
 
 /* Who closes each time somebody looks for him is asked less and less often. */
@@ -473,14 +476,24 @@ void route_ready(struct route *route, unsigned i, bool ready)
 
 /* The half of a remote that has closed. It knows that; but where our CREATE_ACK may still be on its
  * way, the ACK will bind the next endpoint of that name there (H-29), which must be told. Whoever
- * sent us anything has read the ACK. */
-static void close_left(struct route_side *side, bool lost)
+ * sent us anything has read the ACK, unless we had announced ourselves too: he may have bound himself by
+ * that before. An announcement that is left over would bind the next one as well; but that a peer of
+ * another kind is not told of, which may take a late DESTROY for the end of an endpoint that has no
+ * peer yet. */
+static bool must_hear(const struct route_side *side)
 {
     struct rpr_ept_info info;
-    bool heard =
-        !side->open || rpr_ept_info(side->half, &info) || info.rx + info.dropped + info.n_kept > 0;
 
-    close_half(side, !lost && side->bound && side->answered && !heard);
+    if (!side->open || !side->bound || rpr_ept_info(side->half, &info))
+        return false;
+    if (side->answered)
+        return side->announced || info.rx + info.dropped + info.n_kept == 0;
+    return side->announced && has_credit(side->device);
+}
+
+static void close_left(struct route_side *side, bool lost)
+{
+    close_half(side, !lost && must_hear(side));
 }
 
 /* Everything that side `gone` had sent is with the other side: that one hears the end now. */

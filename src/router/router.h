@@ -51,6 +51,7 @@ struct route_side {
     rpr_ept_t half;
     bool open, bound;
     bool answered;               /* it is bound by our CREATE_ACK */
+    bool announced;              /* it was announced by a CREATE of ours */
     bool ready;                  /* the device may be told about routes now */
     bool mute;                   /* nothing is ever announced to it */
     uint64_t forwarded, dropped; /* of what came from this side */

@@ -325,6 +325,34 @@ static void h29_our_own_ack_is_stale(void **state)
     star_close(&s);
 }
 
+/* CREATE and CREATE crossed: audio's client has bound itself by ours, and has sent something, before our
+ * ACK to its own arrives. So what it sent does not prove that it has read the ACK: the next client
+ * may take it, and must hear that it is void. */
+static void h29_heard_by_create(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_nuttx(&s);
+    peer_create(DROID, "r:audio:svc", 1200);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "CREATE r:droid:svc;");
+    peer_create(AUDIO, "r:droid:svc", 1100); /* said before that was heard */
+    star_settle(&s);
+    assert_peer_said(AUDIO, "ACK r:droid:svc;");
+    assert_peer_said(DROID, "ACK r:audio:svc;");
+    peer_ack(AUDIO, "r:droid:svc", 1100);
+    peer_send(AUDIO, 1, "r:droid:svc", "ping");
+    star_settle(&s);
+    assert_peer_said(DROID, "1200:ping;");
+    peer_create(AUDIO, "r:droid:svc", 1101);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "DESTROY r:droid:svc;ACK r:droid:svc;");
+    assert_peer_said(DROID, "DESTROY r:audio:svc;ACK r:audio:svc;");
+    assert_talk(&s, 1101, 1200);
+    star_close(&s);
+}
+
 /* An ACK for a half that was announced a moment ago, and whose CREATE has not left: it can only be
  * stale, and must not keep the CREATE from leaving. */
 static void h29_ack_before_create_has_left(void **state)
@@ -705,6 +733,7 @@ int main(void)
         cmocka_unit_test(h23_server_survives_destroy),
         cmocka_unit_test(h29_stale_ack),
         cmocka_unit_test(h29_our_own_ack_is_stale),
+        cmocka_unit_test(h29_heard_by_create),
         cmocka_unit_test(h29_ack_before_create_has_left),
         cmocka_unit_test(h4_create_from_a_changed_address),
         cmocka_unit_test(h3_late_destroy),
