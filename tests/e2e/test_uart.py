@@ -415,6 +415,29 @@ class Order(Uart):
             self.assertEqual("down", hub.device("e0")["state"])
         self.check_loss(other)
 
+    def test_reload_and_end_while_one_goes_down(self):
+        """What is under way goes on with another configuration, and does not outlast SIGTERM."""
+        config = self.dir / "rpmsgd.ini"
+        head = "[node]\nname=ap\n[route all]\n"
+        e0, e1, e2 = (f"[link e{i}]\nurl=pty:{self.dir}/e{i}.pty\n" for i in range(3))
+        config.write_text(head + e1 + e0)
+        hub = Daemon(self, "ap", "-c", str(config))
+        deaf, other = self.nuttx_edges(hub)
+        Background.close(deaf)
+        with hub.connect() as control:
+            down = control.send("down", device="e0")
+            eventually(lambda: other.devices() == [], "the loss")
+            config.write_text(head + e0 + e1 + e2)
+            hub.signal(signal.SIGHUP)
+            eventually(lambda: os.path.lexists(self.dir / "e2.pty"), "the new link")
+            control.answer(down)
+        self.assertEqual("down", hub.device("e0")["state"])
+        hub.call("up", device="e0")
+        config.write_text(head + e2)
+        hub.signal(signal.SIGHUP)
+        self.assertEqual(0, hub.stop())
+        self.check_end(other)
+
     def test_up_while_it_goes_down(self):
         """It has heard that the routes end, and comes back with new ones."""
         hub, *edges = self.nuttx_star()
