@@ -106,14 +106,13 @@ static void run_line(void)
         own = n_words(c->words);
         if (n - own < c->n_min || n - own > c->n_max)
             console_printf("usage: %s %s\n", c->words, c->usage);
-        else
+        else if (c->run)
             c->run(words + own, n - own);
+        else
+            help();
         return;
     }
-    if (strcmp(words[0], "help") == 0)
-        help();
-    else
-        console_printf("%s: command not found; try help\n", words[0]);
+    console_printf("%s: command not found; try help\n", words[0]);
 }
 
 static void end_line(void)

@@ -9,10 +9,10 @@
 #include "baremetal/baremetal.h"
 
 struct shell_command {
-    const char *words;     /* "ps", or "rpmsg ls": how it is called */
-    const char *usage;     /* of what follows, "" if nothing */
-    unsigned n_min, n_max; /* arguments */
-    void (*run)(char **args, unsigned n);
+    const char *words;                    /* "ps", or "rpmsg ls": how it is called */
+    const char *usage;                    /* of what follows, "" if nothing */
+    unsigned n_min, n_max;                /* arguments */
+    void (*run)(char **args, unsigned n); /* NULL: prints all of them */
 };
 
 /* `commands` ends with {NULL}. Prints the first prompt. */

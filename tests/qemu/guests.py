@@ -24,9 +24,8 @@ BUILD = Path(os.environ.get("RPR_QEMU_BUILD", ROOT / "build-qemu-armv8a"))
 FIRMWARE = BUILD / "bin" / "rpmsg-armv8a"
 SHM_BYTES = 4 << 20
 
-MACHINE = ["qemu-system-aarch64", "-cpu", "cortex-a53", "-nographic",
-           "-machine", "virt,virtualization=on,gic-version=3",
-           "-accel", "tcg,thread=multi", "-smp", "1,maxcpus=2", "-nic", "none",
+BOARD = "virt,virtualization=on,gic-version=3"
+MACHINE = ["qemu-system-aarch64", "-cpu", "cortex-a53", "-nographic", "-accel", "tcg,thread=multi", "-smp", "1,maxcpus=2", "-nic", "none",
            "-chardev", "stdio,id=con,mux=on", "-serial", "chardev:con",
            "-mon", "chardev=con,mode=readline"]
 
@@ -73,8 +72,8 @@ def virtserialport(path, server, legacy=True):
 class Guest:
     """One machine. What it printed is in a file; what it has not been asked for yet begins at `at`."""
 
-    def __init__(self, case, name, devices, append=""):
-        self.case, self.name, self.devices = case, name, devices
+    def __init__(self, case, name, devices, append="", board=BOARD):
+        self.case, self.name, self.devices = case, name, ["-machine", board, *devices]
         self.append = f"name={name} {append}".strip()
         self.start()
 
@@ -149,6 +148,14 @@ class Guest:
         self.kill()
         return self.start()
 
+    def reset(self):
+        """By QEMU's monitor: the machine begins anew, QEMU and its sockets stay."""
+        self.at = len(self.text())
+        self.process.stdin.write(b"\x01csystem_reset\n\x01c")
+        self.process.stdin.flush()
+        self.expect(r"^rpmsg-router")
+        self.expect(rf"{self.name}> ")
+
 
 class Case(harness.Case):
     """A test with guests. When it fails, what they printed is kept."""
@@ -168,8 +175,8 @@ class Case(harness.Case):
         self.shm.append(path)
         return path
 
-    def guest(self, name, devices, append):
-        return Guest(self, name, devices, append)
+    def guest(self, name, devices, append="", **options):
+        return Guest(self, name, devices, append, **options)
 
     def print_logs(self):
         kept = BUILD / "logs" / self.id().split(".", 1)[1]

@@ -113,6 +113,9 @@ class Pair(Case):
         for guest in (self.server, self.proxy, self.proxy, self.server):
             guest.restart()
             self.wait()
+        for guest in (self.server, self.proxy, self.proxy):
+            guest.reset()
+            self.wait()
         for guest in (self.server, self.proxy):
             self.assertEqual(guest.power_off(), 0)
             guest.start()
