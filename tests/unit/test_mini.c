@@ -32,7 +32,10 @@ struct app {
     enum rpr_rx_result result;
     struct rpr_mini_msg held[NUM];
     unsigned n_held, n_rx;
+    const struct rpr_mini_ops *ops;
+    unsigned reopen; /* so many times, when closed */
     bool echo;
+    bool close_in_rx, close_in_bound;
     int error; /* of the last echo */
 };
 
@@ -50,6 +53,8 @@ static enum rpr_rx_result app_rx(struct rpr_mini_ept *ept, const struct rpr_mini
         a->error = rpr_mini_send(ept, msg->data, msg->len);
     else
         note(&t.world, "%s:rx %.*s;", a->tag, (int)msg->len, (const char *)msg->data);
+    if (a->close_in_rx)
+        rpr_mini_ept_close(ept);
     if (a->result == RPR_HOLD)
         a->held[a->n_held++] = *msg;
     return a->result;
@@ -58,6 +63,8 @@ static enum rpr_rx_result app_rx(struct rpr_mini_ept *ept, const struct rpr_mini
 static void app_bound(struct rpr_mini_ept *ept)
 {
     note(&t.world, "%s:bound;", app_of(ept)->tag);
+    if (app_of(ept)->close_in_bound)
+        rpr_mini_ept_close(ept);
 }
 
 static void app_unbound(struct rpr_mini_ept *ept, enum rpr_unbound_reason reason)
@@ -73,7 +80,17 @@ static void app_writable(struct rpr_mini_ept *ept)
 
 static void app_closed(struct rpr_mini_ept *ept)
 {
-    note(&t.world, "%s:closed;", app_of(ept)->tag);
+    struct rpr_mini *node = ept->node;
+    struct app *a = app_of(ept);
+
+    note(&t.world, "%s:closed;", a->tag);
+    memset(ept, 0xdd, sizeof *ept); /* it is the application's again */
+    if (!a->reopen)
+        return;
+    a->reopen--;
+    *ept = (struct rpr_mini_ept){
+        .name = "echo", .ops = a->ops, .addr = RPR_ADDR_ANY, .dest = RPR_ADDR_ANY};
+    assert_int_equal(rpr_mini_ept_open(node, ept), 0);
 }
 
 static const struct rpr_mini_ops app_ops = {app_rx, app_bound, app_unbound, app_writable,
@@ -493,6 +510,37 @@ static void test_late_messages(void **state)
         run();
         assert_int_equal(a.n_rx + again.n_rx, 0);
         assert_int_equal(rpr_mini_counters(t.mini)->late, 1);
+        assert_null(rpr_mini_reason(t.mini));
+        end();
+    }
+}
+
+/* Callbacks may close their own endpoint, and open it again in the last one. */
+static void test_closes_inside_callbacks(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a");
+
+        begin(role, RPR_DIALECT_RPR);
+        a.ops = &app_ops;
+        bind_both(&a);
+        a.close_in_rx = true;
+        a.reopen = 2;
+        for (unsigned i = 0; i < 2; i++) {
+            assert_int_equal(ept_send(&peer, "x"), 0);
+            run();
+            assert_non_null(strstr(t.world.events, "a:rx x;a:closed;"));
+            assert_non_null(strstr(t.world.events, "a:bound;")); /* once more */
+            t.world.events[0] = '\0';
+        }
+        a.close_in_bound = true;
+        a.reopen = 1;
+        rpr_mini_ept_close(&a.ept);
+        run();
+        assert_non_null(strstr(t.world.events, "a:bound;a:closed;"));
+        assert_int_equal(a.n_rx, 2);
         assert_null(rpr_mini_reason(t.mini));
         end();
     }
@@ -979,6 +1027,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_begins_again),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_late_messages),
+        cmocka_unit_test(test_closes_inside_callbacks),
         cmocka_unit_test(test_peers_that_do_not_acknowledge),
         cmocka_unit_test(test_latches),
         cmocka_unit_test(test_breaks_and_comes_back),
