@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the smallest nodes weigh: the sections that link.ld keeps for librpr.a.
 
-usage: size.py BUILD_DIR [--json]
+usage: size.py BUILD_DIR [--json | --check]
 flash: .text + .rodata + .data linked from librpr.a. ram: .data + .bss, with the memory of the node (one
 link, 8+8 descriptors) and of two endpoints, which the application gives.
+--check: exit status 1 if a target is missed.
 """
 import json
 import re
@@ -31,18 +32,20 @@ def weigh(build, role):
 
 
 def main():
-    arguments = [argument for argument in sys.argv[1:] if argument != "--json"]
-    if len(arguments) != 1:
+    build, option = (sys.argv[1:] + [None, None])[:2]
+    if len(sys.argv) not in (2, 3) or option not in (None, "--json", "--check"):
         print(__doc__, file=sys.stderr)
         return 2
-    results = [weigh(Path(arguments[0]), role) for role in TARGETS]
-    if "--json" in sys.argv:
+    results = [weigh(Path(build), role) for role in TARGETS]
+    if option == "--json":
         print(json.dumps({"results": results}))
         return 0
+    held = True
     print(f"{'':18} {'flash':>6} {'target':>7} {'ram':>6} {'target':>7}")
     for result, (flash, ram) in zip(results, TARGETS.values()):
         print(f"{result['name']:18} {result['flash']:6} {flash:7} {result['ram']:6} {ram:7}")
-    return 0
+        held = held and result["flash"] <= flash and result["ram"] <= ram
+    return 0 if held or option != "--check" else 1
 
 
 if __name__ == "__main__":
