@@ -69,8 +69,9 @@ void command_uname(char **args, unsigned n)
 /* ---- poweroff ------------------------------------------------------------------------------------- */
 
 #define STOP_NS UINT64_C(1000000000) /* for peers that take nothing */
+#define REST_NS UINT64_C(100000000)  /* NuttX acts on POWEROFF before what came just before it */
 
-static uint64_t stop_at_ns;
+static uint64_t stop_at_ns, routes_ended_ns;
 static bool links_told;
 
 static bool all_down(void)
@@ -95,7 +96,12 @@ static void stop(struct baremetal_task *task)
     if (clock_ns() >= stop_at_ns)
         board_power_off();
     baremetal_wake(&app.bm);
-    if (app.hub && !rpr_hub_stop(app.hub))
+    if (app.hub && !routes_ended_ns) {
+        if (rpr_hub_stop(app.hub))
+            routes_ended_ns = clock_ns();
+        return;
+    }
+    if (clock_ns() - routes_ended_ns < REST_NS)
         return;
     for (d = rpr_device_next(app.node, NULL); d && !links_told; d = rpr_device_next(app.node, d))
         (void)rpr_device_down(d);
