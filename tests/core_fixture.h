@@ -188,6 +188,7 @@ struct wire {
     uint32_t slot_size;     /* of every tx buffer, header included */
     unsigned n_open, n_close, n_destroyed_lives, n_flushes, n_polls;
     bool armed, want_writable, running, gone;
+    bool lossy; /* what wire_up() says */
     uint32_t tx_len;
 };
 
@@ -393,7 +394,8 @@ static inline void wire_up(struct wire *w, enum rpr_dialect dialect, bool credit
                                                 .tx_len = w->slot_size - RPMSG_HEADER_BYTES,
                                                 .rx_len = 496,
                                                 .dialect = dialect,
-                                                .credit = credit});
+                                                .credit = credit,
+                                                .lossy = w->lossy});
 }
 
 /* A message arrives, and rings if it was asked to. */
@@ -459,7 +461,7 @@ static inline void wire_back(struct wire *w, uint32_t id)
 }
 
 /* All that was sent as text: "CREATE name addr;", "ACK ..", "DESTROY ..", "src>dst data;",
- * "GRANT addr from limit;". Addresses of this node are shown without generation. */
+ * "GRANT addr from limit;", "SENT addr from n;". Addresses of this node are shown without generation. */
 static inline const char *wire_said(struct wire *w)
 {
     static char text[1 << 16];
@@ -478,15 +480,17 @@ static inline const char *wire_said(struct wire *w)
             assert_int_equal(m.src, ns.addr);
             n += (size_t)snprintf(text + n, room, "%s %s %u;", words[ns.flags], ns.name,
                                   (unsigned)(ns.addr & 0x3ffffu));
-        } else if (m.dst == RPMSG_ADDR_CREDIT) {
+        } else if (m.dst == RPMSG_ADDR_CREDIT || m.dst == RPMSG_ADDR_SENT) {
+            const char *word = m.dst == RPMSG_ADDR_SENT ? "SENT" : "GRANT";
+
             assert_true(m.len > 0 && m.len % CREDIT_ENTRY_BYTES == 0);
             for (uint32_t at = 0; at < m.len; at += CREDIT_ENTRY_BYTES) {
                 struct credit_entry c;
 
                 credit_decode(&c, m.data + at);
-                n +=
-                    (size_t)snprintf(text + n, sizeof text - n, "GRANT %u %u %u;", (unsigned)c.addr,
-                                     (unsigned)(c.from & 0x3ffffu), (unsigned)c.limit);
+                n += (size_t)snprintf(text + n, sizeof text - n, "%s %u %u %u;", word,
+                                      (unsigned)c.addr, (unsigned)(c.from & 0x3ffffu),
+                                      (unsigned)c.limit);
             }
         } else {
             n += (size_t)snprintf(text + n, room, "%u>%u %.*s;", (unsigned)(m.src & 0x3ffffu),
@@ -505,6 +509,15 @@ static inline void wire_grant(struct wire *w, uint32_t addr, uint32_t from, uint
 
     credit_encode(payload, &entry);
     wire_put(w, RPMSG_ADDR_CREDIT, RPMSG_ADDR_CREDIT, payload, sizeof payload);
+}
+
+static inline void wire_sent(struct wire *w, uint32_t addr, uint32_t from, uint32_t n)
+{
+    struct credit_entry entry = {addr, from, n};
+    uint8_t payload[CREDIT_ENTRY_BYTES];
+
+    credit_encode(payload, &entry);
+    wire_put(w, RPMSG_ADDR_SENT, RPMSG_ADDR_SENT, payload, sizeof payload);
 }
 
 /* ---- endpoints ------------------------------------------------------------------------------ */

@@ -145,7 +145,7 @@ struct rpr_link {
     _Atomic uint8_t attention;   /* a poll has more to do here than messages */
     struct rpr_endpoint *holder; /* set by rpr_link_rx() when it returns RPR_LINK_RX_HELD */
     bool credit;                 /* flow control per endpoint agreed with this peer */
-    bool may_ack;                /* struct rpr_session */
+    bool may_ack, lossy;         /* struct rpr_session */
     bool peer_suspended;
     bool active, armed, polled;
     bool touched;       /* `flush` follows at the end of this poll; a transport may read it */
@@ -158,6 +158,8 @@ struct rpr_link {
     uint8_t doom;       /* what waits for the end of `poll` */
     struct rpr_endpoint *stopper; /* the endpoint that stopped the link (RPR_STOP_LINK), or NULL */
     char reason[RPR_REASON_MAX];
+    struct rpr_timer report_timer; /* lossy: senders without credit say what they have sent */
+    bool starving;                 /* there is a new one of them; under the lock */
 };
 
 /* Adds the link and the device named `remote` to the node and opens it. `kind` ("shm", "loop") is
@@ -179,6 +181,7 @@ struct rpr_session {
     enum rpr_dialect dialect;
     bool credit;  /* both ends are ours and agreed on flow control (SPEC) */
     bool may_ack; /* with its first CREATE_ACK the peer becomes one of RPR_DIALECT_NUTTX */
+    bool lossy;   /* messages can be lost while it lasts: what was lost is made up for */
 };
 
 /* ---- upcalls, owner only -------------------------------------------------------------------- */
@@ -220,7 +223,8 @@ void rpr_link_polled(struct rpr_link *link, bool polled);
 void rpr_link_credit(struct rpr_link *link);
 
 /* The peer turned out to be a node of this project, although the session did not say so: it
- * said so on the service RPR_LINK_OURS (SPEC), which they announce where it is not known otherwise. */
+ * said so on the service RPR_LINK_OURS (SPEC), which they announce where it is not known otherwise.
+ * On a lossy link what it sent before it was heard may have been lost. */
 #define RPR_LINK_OURS "rpr"
 void rpr_link_ours(struct rpr_link *link);
 

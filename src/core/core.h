@@ -163,6 +163,10 @@ struct rpr_endpoint {
     uint32_t fixed_addr; /* below 1024, or ANY */
     uint32_t fixed_dest;
     char name[RPR_NAME_MAX + 1];
+    bool unanswered;    /* its CREATE has left, and nothing has come of it */
+    uint32_t repeat_ms; /* lossy links: until it is said again; 0: not said yet */
+    uint32_t report_ms; /* lossy links: between two reports of what was sent; 0: none yet */
+    uint64_t report_ns; /* when the next is due */
 };
 
 /* Messages dealt with, and sent: counted down to what happens next, which is the cheapest. */
@@ -203,8 +207,11 @@ void endpoint_told(struct rpr_endpoint *e); /* its name service word has left, o
 void endpoint_finish(struct rpr_endpoint *e);
 void endpoint_finish_all(struct rpr_node *node); /* at the end of the node */
 struct rpr_endpoint *endpoint_by_name(struct rpr_device *device, const char *name, uint32_t dest);
+struct rpr_endpoint *endpoint_bound_to(struct rpr_device *device, const char *name, uint32_t dest);
 struct rpr_endpoint *endpoint_ending_by_name(struct rpr_device *device, const char *name);
-void endpoint_new_size(struct rpr_endpoint *e); /* of its device's messages */
+void endpoint_new_size(struct rpr_endpoint *e);  /* of its device's messages */
+void endpoint_asked(struct rpr_endpoint *e);     /* its CREATE has left */
+void endpoint_ask_again(struct rpr_endpoint *e); /* later, if it is not answered */
 void endpoint_set_send(struct rpr_endpoint *e, struct rpr_link *link, uint32_t dest, bool sendable);
 
 /* ---- device ---------------------------------------------------------------------------------------- */
@@ -300,10 +307,16 @@ void credit_reset(struct rpr_endpoint *e); /* nothing was sent nor received */
 void credit_start(struct rpr_endpoint *e, struct rpr_link *link); /* at bind */
 void credit_stop(struct rpr_endpoint *e);                         /* at unbind */
 bool credit_extend(struct rpr_endpoint *e); /* tx_left is 0: may it go on? Under the lock */
-void credit_due(struct rpr_endpoint *e);    /* rx_left is 0 */
+void credit_wait(struct rpr_endpoint *e, struct rpr_link *link); /* it may not. Under the lock */
+void credit_due(struct rpr_endpoint *e);                         /* rx_left is 0 */
 void credit_dealt(struct rpr_endpoint *e, uint32_t bind); /* with a kept message of that binding */
 void credit_flush(struct rpr_link *link);
-void credit_receive(struct rpr_link *link, const uint8_t *payload, uint32_t len);
+bool credit_agreed(struct rpr_link *link); /* with who sent us a message of these */
+void credit_receive(struct rpr_link *link, uint32_t dst, const uint8_t *payload, uint32_t len);
+
+/* Links that lose messages: credit_attend() after credit_wait(), the rest is the timer's. */
+void credit_attend(struct rpr_link *link);
+void credit_report(struct rpr_link *link);
 
 /* May one more message be sent without credit_extend()? Under the lock. */
 static inline bool credit_left(const struct rpr_endpoint *e)

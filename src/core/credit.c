@@ -10,12 +10,19 @@
  * Towards a peer without credit the limit is moved on whenever it is reached: one code path.
  * An agreement may come after endpoints were bound (HELLO of an edge): then the receiver's first
  * grant begins it.
+ *
+ * On a link that loses messages a sender that waits for credit says from time to time how many it
+ * has sent. What the receiver does not have by then is lost, since links keep the order: it is
+ * counted, and credit given again. Both sides say totals, so that what they say may be lost too.
  */
 #include "core/core.h"
 
 #include "wire/credit.h"
 
 #define UNLIMITED 0x40000000u
+
+#define REPORT_FIRST_MS 20u /* without credit: twice the way there and back on most lines */
+#define REPORT_LAST_MS  1280u
 
 static uint32_t window_of(const struct rpr_endpoint *e)
 {
@@ -73,8 +80,10 @@ void credit_start(struct rpr_endpoint *e, struct rpr_link *link)
     e->tx_start = (uint32_t)endpoint_n_tx(e);
     set_tx_left(e, credit ? CREDIT_FIRST : UNLIMITED);
     e->tx_limited = credit;
+    e->report_ms = 0;
     link_unlock(link);
-    e->rx_start = (uint32_t)endpoint_n_rx(e);
+    if (!link->lossy) /* else the peer may have been bound before us, and its answer was lost */
+        e->rx_start = (uint32_t)endpoint_n_rx(e);
     set_rx_left(e, UNLIMITED);
     e->n_old = e->n_slots;
     if (credit) {
@@ -125,6 +134,7 @@ void credit_stop(struct rpr_endpoint *e)
     if (e->granting)
         leave_grant_list(e, link);
     set_rx_left(e, UNLIMITED); /* what is dropped from now on is nobody's credit */
+    e->rx_start = (uint32_t)endpoint_n_rx(e);
     if (e->n_slots <= e->base_window && e->window > e->base_window)
         shrink(e); /* else when it is unbound next time, or closed */
 }
@@ -163,7 +173,20 @@ static uint32_t dealt_with(const struct rpr_endpoint *e)
     return (uint32_t)endpoint_n_rx(e) - e->rx_start;
 }
 
-/* The receiver's turn: a grant is queued and leaves with the next flush of the link. */
+/* A grant is queued and leaves with the next flush of the link. */
+static void grant(struct rpr_endpoint *e, struct rpr_link *link)
+{
+    set_rx_left(e, window_of(e) / 2 + (window_of(e) < 2));
+    if (e->granting)
+        return; /* the one that waits for a buffer will say what is true then */
+    e->next_grant = link->grant_head;
+    link->grant_head = e;
+    e->granting = true;
+    link_attention(link);
+    rpr_link_ready(link);
+}
+
+/* The receiver's turn. */
 void credit_due(struct rpr_endpoint *e)
 {
     struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
@@ -174,14 +197,7 @@ void credit_due(struct rpr_endpoint *e)
     }
     if (dealt_with(e) && e->window < e->quota && !(e->flags & RPR_EPT_NO_LIMIT))
         grow(e);
-    set_rx_left(e, window_of(e) / 2 + (window_of(e) < 2));
-    if (e->granting)
-        return; /* the one that waits for a buffer will say what is true then */
-    e->next_grant = link->grant_head;
-    link->grant_head = e;
-    e->granting = true;
-    link_attention(link);
-    rpr_link_ready(link);
+    grant(e, link);
 }
 
 /* One message for as many endpoints as fit. */
@@ -235,8 +251,10 @@ static void granted(struct rpr_link *link, const struct credit_entry *entry)
         set_tx_left(e, limit - (uint32_t)endpoint_n_tx(e));
     e->tx_limited = true;
     tell = e->wait_credit && credit_left(e);
-    if (tell)
+    if (tell) {
         e->wait_credit = false;
+        e->report_ms = 0;
+    }
     link_unlock(link);
     if (tell && endpoint_enter(e)) {
         if (!(e->flags & RPR_EPT_MANUAL))
@@ -247,7 +265,128 @@ static void granted(struct rpr_link *link, const struct credit_entry *entry)
     }
 }
 
-void credit_receive(struct rpr_link *link, const uint8_t *payload, uint32_t len)
+/* ---- links that lose messages ------------------------------------------------------------------- */
+
+void credit_wait(struct rpr_endpoint *e, struct rpr_link *link)
+{
+    if (link->lossy && !e->wait_credit && !link->starving) {
+        link->starving = true;
+        link_look_again(link);
+    }
+    e->wait_credit = true;
+}
+
+static void report_soon(struct rpr_link *link, uint64_t at_ns)
+{
+    if (!link->report_timer.active || link->report_timer.at_ns > at_ns)
+        rpr_timer_start(link->node, &link->report_timer, at_ns);
+}
+
+/* Who has just run out of credit is most likely given more before it is time to report. */
+void credit_attend(struct rpr_link *link)
+{
+    bool starving;
+
+    link_lock(link);
+    starving = link->starving;
+    link->starving = false;
+    link_unlock(link);
+    if (starving)
+        report_soon(link, link->node->now_ns + REPORT_FIRST_MS * UINT64_C(1000000));
+}
+
+/* Under the lock, so that what is counted is in front of it on the link. False: no buffer. */
+static bool say_sent(struct rpr_link *link, const struct rpr_endpoint *e)
+{
+    struct credit_entry entry = {e->dest, e->addr, (uint32_t)endpoint_n_tx(e) - e->tx_start};
+    struct rpr_slot slot;
+
+    if (link->ops->reserve(link, &slot, true))
+        return false;
+    if (slot.size < RPMSG_HEADER_BYTES + CREDIT_ENTRY_BYTES) {
+        link->ops->cancel(link, slot.id);
+        return false;
+    }
+    credit_encode(slot.msg + RPMSG_HEADER_BYTES, &entry);
+    header_put(slot.msg, RPMSG_ADDR_SENT, RPMSG_ADDR_SENT, CREDIT_ENTRY_BYTES);
+    link->ops->commit(link, slot.id, RPMSG_HEADER_BYTES + CREDIT_ENTRY_BYTES);
+    return true;
+}
+
+/* If it still waits, and it is time: less and less often, because the receiver may just be slow.
+ * Returns when it is time again. */
+static uint64_t report(struct rpr_link *link, struct rpr_endpoint *e)
+{
+    uint64_t now = link->node->now_ns;
+    uint64_t next = now + REPORT_FIRST_MS * UINT64_C(1000000);
+    bool waits;
+
+    link_lock(link);
+    waits = e->sendable && e->wait_credit && !credit_left(e);
+    if (waits && e->report_ms && e->report_ns > now) {
+        next = e->report_ns;
+    } else if (waits && say_sent(link, e)) {
+        e->report_ms = e->report_ms ? e->report_ms * 2 : REPORT_FIRST_MS;
+        if (e->report_ms > REPORT_LAST_MS)
+            e->report_ms = REPORT_LAST_MS;
+        next = e->report_ns = now + e->report_ms * UINT64_C(1000000);
+        link_touch(link);
+    }
+    link_unlock(link);
+    return waits ? next : RPR_POLL_IDLE;
+}
+
+void credit_report(struct rpr_link *link)
+{
+    const struct rpr_device *d;
+    struct rpr_endpoint *e;
+
+    if (!link->incarnation)
+        return;
+    for (d = link->node->devices; d; d = d->next) {
+        for (e = d->link == link ? d->first : NULL; e; e = e->next) {
+            uint64_t next = report(link, e);
+
+            if (next != RPR_POLL_IDLE)
+                report_soon(link, next);
+        }
+    }
+}
+
+/* What the peer had sent to `addr` when it said so has come, or never will. More than it sent: what
+ * others sent to the endpoint is not in the peer's count. */
+static void heard_sent(struct rpr_link *link, const struct credit_entry *entry)
+{
+    struct rpr_endpoint *e = address_find(&link->device->addresses, entry->addr);
+    uint32_t missing;
+
+    if (!e || e->dest != entry->from || (e->flags & RPR_EPT_CONTROL)) {
+        link->device->counters.late++;
+        return;
+    }
+    missing = entry->limit - (dealt_with(e) + e->n_slots - e->n_old);
+    if (missing < UNLIMITED) {
+        e->n_dropped += missing;
+        e->device->counters.dropped += missing;
+        e->rx_mark += missing;
+    } else if (0u - missing < UNLIMITED) {
+        e->rx_start -= missing;
+    } else {
+        link->device->counters.errors++;
+    }
+    grant(e, link);
+}
+
+/* It would not send these if we had not agreed: on a link that loses messages its part of the
+ * agreement may be what was lost. */
+bool credit_agreed(struct rpr_link *link)
+{
+    if (!link->credit && link->lossy)
+        rpr_link_ours(link);
+    return link->credit;
+}
+
+void credit_receive(struct rpr_link *link, uint32_t dst, const uint8_t *payload, uint32_t len)
 {
     struct credit_entry entry;
 
@@ -256,6 +395,9 @@ void credit_receive(struct rpr_link *link, const uint8_t *payload, uint32_t len)
     for (; len >= CREDIT_ENTRY_BYTES; len -= CREDIT_ENTRY_BYTES) {
         credit_decode(&entry, payload);
         payload += CREDIT_ENTRY_BYTES;
-        granted(link, &entry);
+        if (dst == RPMSG_ADDR_SENT)
+            heard_sent(link, &entry);
+        else
+            granted(link, &entry);
     }
 }

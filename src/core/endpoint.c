@@ -18,6 +18,8 @@
 #define AGAIN_FIRST_MS  10u
 #define AGAIN_LAST_MS   5000u
 #define LASTING_BIND_NS UINT64_C(1000000000)
+#define REPEAT_FIRST_MS 200u /* links that lose messages; doubling for as long as nobody answers */
+#define REPEAT_LAST_MS  3600000u
 
 /* ---- names --------------------------------------------------------------------------------- */
 
@@ -101,6 +103,19 @@ static struct rpr_endpoint *by_name(struct rpr_device *device, const char *name,
 struct rpr_endpoint *endpoint_by_name(struct rpr_device *device, const char *name, uint32_t dest)
 {
     return by_name(device, name, dest, false);
+}
+
+/* Of any kind, those with a name service of their own included. */
+struct rpr_endpoint *endpoint_bound_to(struct rpr_device *device, const char *name, uint32_t dest)
+{
+    struct rpr_node *node = device->node;
+    struct rpr_endpoint *e =
+        node->names ? node->names[name_hash(device, name) & node->names_mask] : NULL;
+
+    while (e && (e->device != device || e->dest != dest || e->addr == RPMSG_ADDR_ANY ||
+                 text_differs(e->name, name)))
+        e = e->next_name;
+    return e;
 }
 
 /* One that has no peer any more, but has not heard of it yet. */
@@ -288,6 +303,36 @@ static void announce_again(struct rpr_timer *timer, uint64_t now_ns)
         ns_word(e, NS_WORD_CREATE);
 }
 
+void endpoint_ask_again(struct rpr_endpoint *e)
+{
+    struct rpr_node *node = e->device->node;
+
+    if (!e->unanswered)
+        return;
+    if (!e->repeat_ms)
+        e->repeat_ms = REPEAT_FIRST_MS;
+    rpr_timer_start(node, &e->again, node->now_ns + e->repeat_ms * UINT64_C(1000000));
+    e->repeat_ms = e->repeat_ms * 2 > REPEAT_LAST_MS ? REPEAT_LAST_MS : e->repeat_ms * 2;
+}
+
+/* It, or the answer, may be lost. Only one of ours hears it twice: NuttX keeps each CREATE that has
+ * no taker yet, and would have two takers then. */
+void endpoint_asked(struct rpr_endpoint *e)
+{
+    struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
+
+    e->unanswered = e->dest == RPMSG_ADDR_ANY;
+    if (link->lossy && link->dialect == RPR_DIALECT_RPR)
+        endpoint_ask_again(e);
+}
+
+static void answered(struct rpr_endpoint *e)
+{
+    e->unanswered = false;
+    e->repeat_ms = 0;
+    rpr_timer_stop(e->device->node, &e->again);
+}
+
 static void tell_bound(struct rpr_endpoint *e, uint32_t bind, uint32_t dest)
 {
     struct rpr_node *node = e->device->node;
@@ -311,7 +356,7 @@ void endpoint_bind(struct rpr_endpoint *e, uint32_t dest)
 {
     struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
 
-    rpr_timer_stop(e->device->node, &e->again);
+    answered(e);
     if (!e->ending)
         receive_drop_kept(e);
     credit_start(e, link);
@@ -455,12 +500,11 @@ void endpoint_device_up(struct rpr_endpoint *e)
 
 void endpoint_device_down(struct rpr_endpoint *e)
 {
-    struct rpr_node *node = e->device->node;
     struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
 
     if (e->addr == RPMSG_ADDR_ANY)
         return;
-    rpr_timer_stop(node, &e->again);
+    answered(e);
     ns_forget(e);
     address_free(addresses_of(e), e->addr);
     link_lock(link);
@@ -485,7 +529,7 @@ static int check_config(const struct rpr_device *d, const struct rpr_ept_config 
         return -RPR_EINVAL;
     if (c->addr != RPR_ADDR_ANY && c->addr >= RPR_ADDR_DYNAMIC)
         return -RPR_EINVAL;
-    if (c->addr == RPMSG_ADDR_NS || c->addr == RPMSG_ADDR_CREDIT)
+    if (c->addr == RPMSG_ADDR_NS || c->addr == RPMSG_ADDR_CREDIT || c->addr == RPMSG_ADDR_SENT)
         return -RPR_EEXIST;
     if (length > (d->kind == RPR_DEVICE_ROUTED ? RPR_ROUTED_SERVICE_MAX : RPR_NAME_MAX))
         return -RPR_ENAMETOOLONG;
@@ -697,6 +741,7 @@ int rpr_ept_unbind(rpr_ept_t ept, bool announce)
     if (e->addr == RPMSG_ADDR_ANY)
         return -RPR_ENOTCONN;
     link = atomic_load_explicit(&e->link, memory_order_relaxed);
+    answered(e);
     credit_stop(e);
     endpoint_set_send(e, link, RPMSG_ADDR_ANY, false);
     e->state = RPR_EPT_ANNOUNCED;

@@ -357,6 +357,8 @@ bool link_attend(struct rpr_link *link, unsigned budget)
         ns_flush(link); /* what callbacks had to say */
     if (link->incarnation && link->grant_head)
         credit_flush(link);
+    if (link->incarnation && link->lossy)
+        credit_attend(link);
     settle_attention(link);
     return more && link->incarnation;
 }
@@ -495,6 +497,7 @@ void rpr_link_up(struct rpr_link *link, const struct rpr_session *session)
     link->dialect = session->dialect;
     link->credit = session->credit;
     link->may_ack = session->may_ack;
+    link->lossy = session->lossy;
     link->wait_us = WAIT_FIRST_US;
     link->up_at_ns = link->node->now_ns;
     link_lock(link);
@@ -519,14 +522,28 @@ void rpr_link_credit(struct rpr_link *link)
                 credit_due(e);
 }
 
+static void report_fired(struct rpr_timer *timer, uint64_t now_ns)
+{
+    (void)now_ns;
+    credit_report(RPR_CONTAINER(timer, struct rpr_link, report_timer));
+}
+
 void rpr_link_ours(struct rpr_link *link)
 {
+    struct rpr_endpoint *e;
+    struct rpr_device *d;
+
     CHECK_OWNER(link->node);
     if (!link->incarnation)
         return;
     link->dialect = RPR_DIALECT_RPR;
     link->may_ack = false;
     rpr_link_credit(link);
+    if (!link->lossy)
+        return;
+    for (d = link->node->devices; d; d = d->next)
+        for (e = d->link == link ? d->first : NULL; e; e = e->next)
+            endpoint_ask_again(e);
 }
 
 /* ---- down ---------------------------------------------------------------------------------------------------- */
@@ -633,6 +650,7 @@ static void end_session(struct rpr_link *link)
     unstop(link);
     rpr_timer_stop(link->node, &link->wait_timer);
     rpr_timer_stop(link->node, &link->retry_timer);
+    rpr_timer_stop(link->node, &link->report_timer);
     forget_queues(link);
     if (doom != DOOM_LOST)
         close_carrier(link);
@@ -788,6 +806,7 @@ int rpr_link_register(struct rpr_node *node, struct rpr_link *link, const struct
     link->node = node;
     link->wait_timer.fire = wait_timer_fired;
     link->retry_timer.fire = retry_fired;
+    link->report_timer.fire = report_fired;
     link->admin_up = true;
     link_attention(link); /* as long as there is no session, a poll must not go into it */
     if (locked) {

@@ -137,6 +137,8 @@ void ns_flush(struct rpr_link *link)
             return;
         link_touch(link);
         e->announced = e->word != NS_WORD_DESTROY;
+        if (e->word == NS_WORD_CREATE)
+            endpoint_asked(e);
         pop_control(link);
         endpoint_told(e);
     }
@@ -415,9 +417,21 @@ static bool intercepted(struct rpr_device *d, const char *name, const struct ns_
     return false;
 }
 
+/* Who looks for one that is bound to him has not heard it: the answer is lost. */
+static void answer_again(struct rpr_device *d, const char *name, uint32_t addr)
+{
+    struct rpr_endpoint *e = endpoint_bound_to(d, name, addr);
+
+    if (e && e->word == NS_WORD_NONE)
+        ns_word(e, NS_WORD_ACK);
+}
+
 /* What was said of an endpoint of this device. */
 static void dispatch(struct rpr_device *d, const char *name, const struct ns_message *message)
 {
+    if (message->flags == NS_CREATE && d->link && d->link->lossy &&
+        d->link->dialect == RPR_DIALECT_RPR)
+        answer_again(d, name, message->addr);
     if (intercepted(d, name, message))
         return;
     if (message->flags == NS_CREATE)

@@ -297,8 +297,8 @@ static __attribute__((noinline)) enum rpr_link_rx_result special(struct rpr_link
     }
     if (dst == RPMSG_ADDR_NS)
         ns_receive(link, msg->data, msg->len);
-    else if (dst == RPMSG_ADDR_CREDIT && link->credit)
-        credit_receive(link, msg->data, msg->len);
+    else if ((dst == RPMSG_ADDR_CREDIT || dst == RPMSG_ADDR_SENT) && credit_agreed(link))
+        credit_receive(link, dst, msg->data, msg->len);
     else
         link->device->counters.late++;
     return RPR_LINK_RX_DONE;

@@ -23,7 +23,7 @@ static inline int claim(struct rpr_link *link, struct rpr_endpoint *e, uint32_t 
     if (RPR_UNLIKELY(len > e->tx_len))
         return -RPR_EMSGSIZE;
     if (RPR_UNLIKELY(!credit_left(e)) && !credit_extend(e)) {
-        e->wait_credit = true;
+        credit_wait(e, link);
         return -RPR_EAGAIN;
     }
     if (RPR_UNLIKELY((control_waits(link) && !control) ||

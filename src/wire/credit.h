@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The credit message: how much one endpoint lets another send. Payload of a message to
- * RPMSG_ADDR_CREDIT, between nodes of this project that agreed on it only (SPEC chapter 4). It is
- * one entry after the other, at least one; a tail shorter than an entry is an error.
+ * The credit messages, between nodes of this project that agreed on them only (SPEC chapter 4). To
+ * RPMSG_ADDR_CREDIT: how much one endpoint lets another send. To RPMSG_ADDR_SENT: how much one has
+ * sent to another, on links that lose messages. The payload is one entry after the other, at least
+ * one; a tail shorter than an entry is an error.
  */
 #ifndef WIRE_CREDIT_H
 #define WIRE_CREDIT_H
@@ -14,9 +15,10 @@
 #define CREDIT_ENTRY_BYTES 12u /* addr @0, from @4, limit @8 (u32 each) */
 
 struct credit_entry {
-    uint32_t addr;  /* endpoint that may send */
-    uint32_t from;  /* endpoint that grants: what `addr` sends to */
-    uint32_t limit; /* messages that `addr` may have sent since it was bound, modulo 2^32 */
+    uint32_t addr;  /* endpoint of who receives this: it may send, or was sent to */
+    uint32_t from;  /* endpoint of who sends this: it grants, or has sent */
+    uint32_t limit; /* messages since the two were bound, modulo 2^32: that `addr` may have sent, or
+                     * that `from` has sent */
 };
 
 /* Writes CREDIT_ENTRY_BYTES. */
