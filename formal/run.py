@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DEPTH = 4_000_000
+DEPTH = 1_000_000
 MEMORY_MB = 1500
 
 
