@@ -32,9 +32,6 @@
 #define INPUT_BYTES 4096u
 #define STAGE_BYTES 4096u
 
-/* The service that only nodes of this project announce (SPEC). */
-#define OURS "rpr"
-
 struct session {
     struct rpr_incarnation incarnation;
     const struct rpr_platform *platform;
@@ -199,7 +196,8 @@ static void take_up(struct serial *s)
     rpr_link_up(&s->link, &(struct rpr_session){.incarnation = &session->incarnation,
                                                 .tx_len = s->size,
                                                 .rx_len = s->size,
-                                                .dialect = RPR_DIALECT_NUTTX});
+                                                .dialect = RPR_DIALECT_NUTTX,
+                                                .lossy = true});
 }
 
 static bool begin(void *ctx)
@@ -855,6 +853,7 @@ static void ours_bound(void *ctx, rpr_ept_t ept, uint32_t dest)
     (void)ept;
     (void)dest;
     connection_on_ours(&s->connection);
+    rpr_link_ours(&s->link);
     kick(s);
 }
 
@@ -878,7 +877,7 @@ static int say_who_we_are(struct serial *s, const char *remote)
     rpr_ept_t ept;
 
     return rpr_ept_open(rpr_device_find(s->link.node, remote),
-                        &(struct rpr_ept_config){.name = OURS,
+                        &(struct rpr_ept_config){.name = RPR_LINK_OURS,
                                                  .addr = RPR_ADDR_ANY,
                                                  .dest = RPR_ADDR_ANY,
                                                  .flags = RPR_EPT_CONTROL,

@@ -141,6 +141,18 @@ static void say_ns(struct two *t, const char *name, uint32_t addr, uint32_t flag
     say_frame(t, addr, RPMSG_ADDR_NS, payload, sizeof payload, false);
 }
 
+/* One that does not stop its peer by credit: what the wire does is seen. */
+static void ept_open_unlimited(struct ept *e, struct rpr_device *d)
+{
+    assert_int_equal(ept_open_as(e, d,
+                                 (struct rpr_ept_config){.name = "svc",
+                                                         .addr = RPR_ADDR_ANY,
+                                                         .dest = RPR_ADDR_ANY,
+                                                         .quota = 4,
+                                                         .flags = RPR_EPT_NO_LIMIT}),
+                     0);
+}
+
 #define forget_events(t) ((t)->world.events[0] = '\0')
 
 /* ---- two of ours ------------------------------------------------------------------------------- */
@@ -182,7 +194,7 @@ static void the_window_holds_on_a_wire_that_loses(void **state)
 
         two_init(&t, (struct rpr_serial_config){.window = 3, .lossy = lossy});
         ept_open(&x, t.device[0], "svc");
-        ept_open(&y, t.device[1], "svc");
+        ept_open_unlimited(&y, t.device[1]);
         pass_two(&t, MS(100));
         assert_true(info_of(&t, 0).ours);
         assert_int_equal(ept_send(&x, "awake"), 0);
@@ -199,6 +211,66 @@ static void the_window_holds_on_a_wire_that_loses(void **state)
         pass_two(&t, MS(500));
         assert_int_equal(info_of(&t, 0).frames_tx - before, 7);
         assert_int_equal(y.n_rx, 8);
+        two_fini(&t);
+    }
+}
+
+/* ---- noise -------------------------------------------------------------------------------------- */
+
+/* Sends while there is credit. */
+static void stream(struct ept *e)
+{
+    unsigned *n = e->more;
+
+    while (*n < 5000 && ept_send(e, "0123456789abcdef0123456789abcdef0123456789abcdef") == 0)
+        ++*n;
+}
+
+static struct rpr_ept_info of_ept(struct ept *e)
+{
+    struct rpr_ept_info info;
+
+    assert_int_equal(rpr_ept_info(e->h, &info), 0);
+    return info;
+}
+
+/* Frames are lost all the time, names and credit with them. Nobody waits for ever, and what has
+ * not come has been counted but for less than what may be under way. */
+static void noise_never_stops_a_sender(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 20; seed++) {
+        struct two t;
+        struct ept x = EPT(&t.world, "x"), y = EPT(&t.world, "y");
+        unsigned n[2] = {0};
+        unsigned sessions = 0;
+
+        two_init(&t, (struct rpr_serial_config){.crc = RPR_SERIAL_CRC_REQUIRE});
+        pass_two(&t, MS(100));
+        for (unsigned i = 0; i < 2; i++) {
+            assert_true(info_of(&t, i).ours);
+            t.line.end[i].noise.random = seed * 2 + i;
+            noise_set(&t.line.end[i].noise, 1e-4);
+        }
+        x.more = &n[0];
+        y.more = &n[1];
+        x.on_writable = y.on_writable = x.on_bound = y.on_bound = stream;
+        ept_open(&x, t.device[0], "svc");
+        ept_open(&y, t.device[1], "svc");
+        for (unsigned s = 0; s < 2000 && (n[0] < 5000 || n[1] < 5000); s++) {
+            pass_two(&t, MS(100));
+            forget_events(&t);
+        }
+        assert_int_equal(n[0], 5000);
+        assert_int_equal(n[1], 5000);
+        for (unsigned i = 0; i < 2; i++)
+            sessions += (unsigned)info_of(&t, i).sessions;
+        assert_true(x.n_rx > 4000 && y.n_rx > 4000);
+        if (sessions == 2) {
+            assert_in_range(n[0] - of_ept(&y).rx - of_ept(&y).dropped, 0, 4);
+            assert_in_range(n[1] - of_ept(&x).rx - of_ept(&x).dropped, 0, 4);
+            assert_true(of_ept(&x).dropped && of_ept(&y).dropped);
+        }
         two_fini(&t);
     }
 }
@@ -302,7 +374,7 @@ static void buffers_are_bounded_and_writable_follows(void **state)
     (void)state;
     two_init(&t, (struct rpr_serial_config){.buffers = 4});
     ept_open(&x, t.device[0], "svc");
-    ept_open(&y, t.device[1], "svc");
+    ept_open_unlimited(&y, t.device[1]);
     pass_two(&t, MS(100));
     forget_events(&t);
     y.result = RPR_HOLD;
@@ -334,7 +406,7 @@ static void a_slow_reader_stops_the_sender(void **state)
     (void)state;
     two_init(&t, (struct rpr_serial_config){.buffers = 4});
     ept_open(&x, t.device[0], "svc");
-    ept_open(&y, t.device[1], "svc");
+    ept_open_unlimited(&y, t.device[1]);
     pass_two(&t, MS(100));
     forget_events(&t);
     y.result = RPR_HOLD;
@@ -441,7 +513,7 @@ static void what_was_queued_is_counted(void **state)
 
         two_init(&t, (struct rpr_serial_config){.buffers = 40});
         ept_open(&x, t.device[0], "svc");
-        ept_open(&y, t.device[1], "svc");
+        ept_open_unlimited(&y, t.device[1]);
         pass_two(&t, MS(100));
         before = info_of(&t, 0);
         t.line.end[0].stopped = true; /* what is on the wire when it is cut is lost to nobody */
@@ -815,6 +887,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ends_meet_and_talk),
         cmocka_unit_test(the_window_holds_on_a_wire_that_loses),
+        cmocka_unit_test(noise_never_stops_a_sender),
         cmocka_unit_test(all_lengths_both_ways),
         cmocka_unit_test(a_cut_is_loss_and_a_mend_brings_all_back),
         cmocka_unit_test(buffers_are_bounded_and_writable_follows),
