@@ -48,7 +48,9 @@ def explore(model, flags, live, folder):
     subprocess.run(["spin", "-a", *flags, model], cwd=folder, check=True,
                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     how = ["-DNFAIR=3"] if live else ["-DSAFETY", "-DNOCLAIM"]
-    subprocess.run(["cc", "-O1", "-w", "-DCOLLAPSE", f"-DMEMLIM={MEMORY_MB}", *how,
+    # A large model is compiled for minutes if it is optimised, and searched in seconds.
+    large = sum(file.stat().st_size for file in Path(folder).glob("pan.*")) > 1_500_000
+    subprocess.run(["cc", "-O0" if large else "-O1", "-w", "-DCOLLAPSE", f"-DMEMLIM={MEMORY_MB}", *how,
                     "-o", "pan", "pan.c"], cwd=folder, check=True)
     arguments = ["-a", "-f"] if live else []
     run = subprocess.run(["./pan", f"-m{DEPTH}", *arguments], cwd=folder,
