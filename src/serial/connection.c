@@ -444,6 +444,12 @@ void connection_on_sent(struct connection *c, uint64_t at, uint64_t now)
     c->writing = true;
 }
 
+void connection_shut_window(struct connection *c)
+{
+    if (c->undrained < c->window)
+        c->undrained = c->window;
+}
+
 static void watch_half_open(struct connection *c, uint64_t now)
 {
     c->announced = true;

@@ -143,6 +143,9 @@ bool connection_may_send(struct connection *c, uint64_t at, bool written, uint64
 /* It has begun. */
 void connection_on_sent(struct connection *c, uint64_t at, uint64_t now);
 
+/* And no other may, before the peer has drained. */
+void connection_shut_window(struct connection *c);
+
 /* Is there a session, or what is queued of one? */
 bool connection_is_up(const struct connection *c);
 

@@ -457,6 +457,14 @@ static bool anything_queued(struct serial *s)
     return any;
 }
 
+/* NuttX announces all its services in one go, reads on in the middle of it, and keeps what it reads:
+ * then its RELAXWAKE and STAYWAKEACK prove nothing. What it is sent in that time are answers to what
+ * it announces: of those one at a time. */
+static bool is_name_service(const uint8_t *message)
+{
+    return get_le32(message + 4) == RPMSG_ADDR_NS;
+}
+
 static bool next_frame(struct serial *s, uint64_t now)
 {
     struct session *session = s->session;
@@ -473,6 +481,8 @@ static bool next_frame(struct serial *s, uint64_t now)
     rpr_frame_seal(body, n, with_crc(s));
     rpr_frame_begin(&s->encoder, body, n);
     connection_on_sent(&s->connection, s->staged, now);
+    if (is_name_service(body + RPR_FRAME_HEADER_BYTES))
+        connection_shut_window(&s->connection);
     return true;
 }
 
