@@ -384,6 +384,39 @@ static void a_lost_ack_is_given_again(void **state)
     }
 }
 
+/* The halves of a hub do their own name service; what is said again is the same for them. */
+static void who_does_without_the_name_service_is_repeated_too(void **state)
+{
+    struct bench t;
+
+    (void)state;
+    bench_init(&t, RPR_DIALECT_RPR, true, true);
+    assert_int_equal(
+        ept_open_as(&t.x, t.device,
+                    (struct rpr_ept_config){.name = "svc",
+                                            .addr = RPR_ADDR_ANY,
+                                            .dest = RPR_ADDR_ANY,
+                                            .flags = RPR_EPT_NO_NS | RPR_EPT_ANNOUNCE}),
+        0);
+    settle(&t.world, t.node);
+    assert_said(t.wire, "CREATE svc 1024;");
+    pass(&t.world, t.node, MS(200));
+    assert_said(t.wire, "CREATE svc 1024;");
+    assert_int_equal(rpr_ept_bind(t.x.h, 77, true), 0);
+    settle(&t.world, t.node);
+    (void)wire_said(t.wire);
+    wire_ns(t.wire, "svc", 77, NS_CREATE);
+    settle(&t.world, t.node);
+    assert_said(t.wire, "ACK svc 1024;");
+    assert_int_equal(rpr_ept_unbind(t.x.h, true), 0);
+    settle(&t.world, t.node);
+    assert_said(t.wire, "CREATE svc 1024;");
+    assert_int_equal(rpr_ept_unbind(t.x.h, false), 0); /* nobody is looked for any more */
+    pass(&t.world, t.node, S(1000));
+    assert_said(t.wire, "");
+    bench_fini(&t);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +434,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_unanswered_create_is_repeated),
         cmocka_unit_test(nuttx_hears_it_once),
         cmocka_unit_test(a_lost_ack_is_given_again),
+        cmocka_unit_test(who_does_without_the_name_service_is_repeated_too),
     };
     return RUN_TESTS(tests, argc, argv);
 }
