@@ -26,6 +26,7 @@
  *
  * Check: -DLOSSES=0 -DOPENS=2
  * Check: -DLOSSES=1 -DOPENS=1
+ * Check: -DLOSSES=2 -DOPENS=1
  * Defect: -DLOSSES=0 -DOPENS=2 -DNO_AGAIN (a half that lost its peer is not announced again)
  * Defect: -DLOSSES=0 -DOPENS=2 -DFORGET_ACK (a closed half whose ACK may be on its way is not destroyed, H-29)
  * Defect: -DLOSSES=0 -DOPENS=2 -DFORGET_CREATE (the same of its announcement)
