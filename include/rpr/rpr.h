@@ -205,7 +205,9 @@ enum rpr_rx_result {
     RPR_HOLD = 1, /* the receiver keeps the buffer until rpr_release() */
     RPR_LATER =
         2, /* cannot deal with it now: keep it, in order, within `quota`, and deliver it again when
-                    * this endpoint's link is writable or at rpr_ept_resume() */
+                    * this endpoint's link is writable or at rpr_ept_resume(). With credit, two
+                    * endpoints that both ask and both answer by RPR_LATER wait for each other once
+                    * their open questions fill the window (docs/CONCURRENCY.md): keep fewer open */
 };
 
 enum rpr_unbound_reason {
