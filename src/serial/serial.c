@@ -126,7 +126,8 @@ static void run_command(struct rpr_command *command)
 {
     struct serial *s = RPR_CONTAINER(command, struct serial, command);
 
-    atomic_store_explicit(&s->posted, false, memory_order_relaxed);
+    /* Who posts it again writes into it: after it was read here. */
+    atomic_store_explicit(&s->posted, false, memory_order_release);
     kick(s);
 }
 
@@ -635,7 +636,7 @@ static void flush(struct rpr_link *link)
         return;
     if (!link->lock)
         kick(s);
-    else if (!atomic_exchange_explicit(&s->posted, true, memory_order_relaxed))
+    else if (!atomic_exchange_explicit(&s->posted, true, memory_order_acquire))
         rpr_node_post(link->node, &s->command);
 }
 
