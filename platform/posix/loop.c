@@ -82,10 +82,10 @@ uint64_t loop_clock_ns(void)
 
 void loop_wake(struct rpr_loop *loop)
 {
-    /* Pairs with wake_seen(): whoever finds the flag set has its work seen by the poll that follows
-     * the exchange there. */
     int before = errno; /* of the code that a signal handler interrupted */
 
+    /* Pairs with wake_seen(): whoever finds the flag set has its work seen by the poll that follows
+     * the exchange there. */
     if (!atomic_exchange_explicit(&loop->wake_pending, true, memory_order_acq_rel))
         bell_ring_eventfd(loop->wake_fd);
     errno = before;
