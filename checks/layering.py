@@ -23,7 +23,8 @@ LAYERS = {
     "mini": ({"base", "wire", "vring"}, CONTRACTS | {"vring.h", "mini.h"}),
     "serial": ({"base", "wire"}, CONTRACTS | {"serial.h", "frame.h"}),
     "router": ({"base", "wire"}, CONTRACTS | {"router.h"}),
-    "service": ({"base", "wire"}, CONTRACTS | {"router.h", "service.h"}),
+    "service": ({"base", "wire"},
+                CONTRACTS | {"router.h", "service.h", "ping.h", "test.h", "syslog.h", "sensor.h"}),
 }
 
 # What a C compiler has without an operating system.

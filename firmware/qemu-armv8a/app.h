@@ -4,7 +4,7 @@
 #define FIRMWARE_APP_H
 
 #include <rpr/router.h>
-#include <rpr/service.h>
+#include <rpr/ping.h>
 
 #include "baremetal/baremetal.h"
 #include "config.h"

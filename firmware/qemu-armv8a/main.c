@@ -111,7 +111,7 @@ static bool open_node(void)
     if (error)
         return false;
     rpr_observer_add(app.node, &observer);
-    check(rpr_ping_open(app.node, &app.ping), "rpmsg-ping");
+    check(rpr_ping_open(app.node, NULL, &app.ping), "rpmsg-ping");
     check(rpr_edge_open(app.node, &edge), "edge");
     open_routes();
     open_links();

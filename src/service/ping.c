@@ -6,27 +6,24 @@
  * Cookies: a NuttX requester puts a pointer there, we put run and number; what comes back is
  * matched against runs that exist, and anything else is counted as late, never followed.
  */
-#include <rpr/service.h>
+#include <rpr/ping.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/histogram.h"
 #include "base/text.h"
+#include "service/spread.h"
 #include "wire/ping.h"
-#include "wire/router.h"
 
 #define SERVICE            "rpmsg-ping"
 #define KEPT_REQUESTS      64u /* that cannot be answered at once */
 #define KEPT_RESERVE       4u
 #define DEFAULT_TIMEOUT_MS 5000u
 #define MAX_LENGTH         65536u
-#define RETRY_NS           UINT64_C(1000000000)
 
 struct rpr_ping {
     struct rpr_node *node;
-    struct rpr_observer observer;
-    struct rpr_timer retry; /* there was no memory for a device */
-    struct target *targets;
+    struct spread spread;
     uint32_t last_id;
     uint32_t random;
     uint8_t data[MAX_LENGTH]; /* a request is built here */
@@ -34,10 +31,7 @@ struct rpr_ping {
 
 /* The endpoint on one device. */
 struct target {
-    struct target *next;
-    struct rpr_ping *ping; /* NULL: the service is closed */
-    struct rpr_device *device;
-    rpr_ept_t ept;
+    struct spread_target head;
     bool bound;
     struct rpr_ping_run *runs;
 };
@@ -55,6 +49,12 @@ struct rpr_ping_run {
     bool blocked;      /* the link takes nothing now */
     uint8_t fill;
 };
+
+/* Of a target whose service is still open. */
+static struct rpr_ping *ping_of(const struct target *t)
+{
+    return RPR_CONTAINER(t->head.spread, struct rpr_ping, spread);
+}
 
 static const struct rpr_platform *platform_of(const struct rpr_ping *ping)
 {
@@ -74,14 +74,14 @@ static void unlink_run(struct rpr_ping_run *run)
 
 static void finish(struct rpr_ping_run *run, int error)
 {
-    struct rpr_ping *ping = run->target->ping;
+    struct rpr_ping *ping = ping_of(run->target);
     void (*done)(void *, const struct rpr_ping_result *) = run->config.done;
     void *ctx = run->config.ctx;
     const struct histogram *h = &run->times;
     struct rpr_ping_result result = {.error = error,
                                      .times = run->sent,
                                      .lost = run->lost,
-                                     .buffer_len = rpr_device_tx_len(run->target->device),
+                                     .buffer_len = rpr_device_tx_len(run->target->head.device),
                                      .send_len = run->send_len,
                                      .n_rtt = h->n,
                                      .min_ns = h->min,
@@ -110,11 +110,11 @@ static uint32_t draw(struct rpr_ping *ping, uint32_t below)
 
 static uint32_t next_length(struct rpr_ping_run *run)
 {
-    uint32_t most = rpr_device_tx_len(run->target->device);
+    uint32_t most = rpr_device_tx_len(run->target->head.device);
     uint32_t len = run->config.length;
 
     if ((run->config.flags & RPR_PING_RANDOM) && len)
-        len = draw(run->target->ping, len);
+        len = draw(ping_of(run->target), len);
     if (len < RPR_PING_MIN_BYTES)
         len = RPR_PING_MIN_BYTES;
     if (len > most)
@@ -130,12 +130,12 @@ static bool times_send(const struct rpr_ping_run *run)
 
 static uint64_t begin(const struct rpr_ping_run *run)
 {
-    return times_send(run) ? run->config.clock_ns() : rpr_node_now(run->target->ping->node);
+    return times_send(run) ? run->config.clock_ns() : rpr_node_now(ping_of(run->target)->node);
 }
 
 static int send_request(struct rpr_ping_run *run)
 {
-    struct rpr_ping *ping = run->target->ping;
+    struct rpr_ping *ping = ping_of(run->target);
     uint32_t len = next_length(run);
     struct ping_message message = {.cmd = run->config.flags, .len = len};
     int error;
@@ -148,7 +148,7 @@ static int send_request(struct rpr_ping_run *run)
     ping_encode(ping->data, &message);
     memset(ping->data + PING_HEADER_BYTES, run->fill, len - PING_HEADER_BYTES);
     run->send_len = len;
-    error = rpr_send(run->target->ept, ping->data, len, 0);
+    error = rpr_send(run->target->head.ept, ping->data, len, 0);
     if (!error && times_send(run))
         histogram_add(&run->times, run->config.clock_ns() - run->began_ns);
     return error;
@@ -161,13 +161,13 @@ static uint64_t ms(uint32_t n)
 
 static void wait_until(struct rpr_ping_run *run, uint64_t at_ns)
 {
-    rpr_timer_start(run->target->ping->node, &run->timer, at_ns);
+    rpr_timer_start(ping_of(run->target)->node, &run->timer, at_ns);
 }
 
 /* Sends the next one, or what is due instead. */
 static void go_on(struct rpr_ping_run *run)
 {
-    uint64_t now = rpr_node_now(run->target->ping->node);
+    uint64_t now = rpr_node_now(ping_of(run->target)->node);
     int error;
 
     if (run->sent == run->config.times) {
@@ -222,7 +222,7 @@ static void on_response(struct target *t, const struct ping_message *message,
                         const struct rpr_msg *msg)
 {
     struct rpr_ping_run *run = t->runs;
-    uint64_t now = rpr_node_now(t->ping->node);
+    uint64_t now = rpr_node_now(ping_of(t)->node);
 
     while (run && (!run->waiting || cookie_of(run) != message->cookie))
         run = run->next;
@@ -251,15 +251,15 @@ static enum rpr_rx_result answer(struct target *t, const struct ping_message *re
     struct rpr_buf buf;
     int error;
 
-    if (len > rpr_device_tx_len(t->device))
+    if (len > rpr_device_tx_len(t->head.device))
         return RPR_DONE; /* the way back is narrower: it cannot be answered */
-    error = rpr_reserve(t->ept, &buf);
+    error = rpr_reserve(t->head.ept, &buf);
     if (error == -RPR_EAGAIN)
         return RPR_LATER;
     if (error)
         return RPR_DONE;
     if (len > buf.size) {
-        rpr_cancel(t->ept, &buf);
+        rpr_cancel(t->head.ept, &buf);
         return RPR_DONE;
     }
     ping_encode(buf.data, &response);
@@ -267,7 +267,7 @@ static enum rpr_rx_result answer(struct target *t, const struct ping_message *re
     if (msg->len > PING_HEADER_BYTES)
         memcpy((uint8_t *)buf.data + PING_HEADER_BYTES,
                (const uint8_t *)msg->data + PING_HEADER_BYTES, len - PING_HEADER_BYTES);
-    (void)rpr_commit(t->ept, &buf, len, 0);
+    (void)rpr_commit(t->head.ept, &buf, len, 0);
     return RPR_DONE;
 }
 
@@ -278,7 +278,7 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *
     uint8_t copy[PING_HEADER_BYTES];
 
     (void)ept;
-    if (msg->len < PING_HEADER_BYTES || !t->ping)
+    if (msg->len < PING_HEADER_BYTES || !t->head.spread)
         return RPR_DONE;
     memcpy(copy, msg->data, sizeof copy);
     (void)ping_decode(&message, copy, sizeof copy);
@@ -342,16 +342,15 @@ static void on_writable(void *ctx, rpr_ept_t ept)
 static void on_closed(void *ctx)
 {
     struct target *t = ctx;
-    const struct rpr_platform *platform = rpr_node_platform(rpr_device_node(t->device));
-    struct target **at;
 
-    if (t->ping) {
+    if (t->head.spread)
         end_runs(t, -RPR_ENOTCONN);
-        for (at = &t->ping->targets; *at != t; at = &(*at)->next)
-            ;
-        *at = t->next;
-    }
-    platform->free(platform->ctx, t, sizeof *t);
+    spread_closed(&t->head, sizeof *t);
+}
+
+static void leave(struct spread_target *head)
+{
+    end_runs(RPR_CONTAINER(head, struct target, head), -RPR_ESTALE);
 }
 
 static const struct rpr_ept_ops ops = {.rx = on_rx,
@@ -360,69 +359,17 @@ static const struct rpr_ept_ops ops = {.rx = on_rx,
                                        .writable = on_writable,
                                        .closed = on_closed};
 
-/* ---- devices ------------------------------------------------------------------------------------------------ */
-
-static void try_later(struct rpr_ping *ping)
-{
-    rpr_timer_start(ping->node, &ping->retry, rpr_node_now(ping->node) + RETRY_NS);
-}
-
-/* Private links of local programs have no CPU name. */
-static void open_target(struct rpr_ping *ping, struct rpr_device *device)
-{
-    struct rpr_ept_config config = {.name = SERVICE,
-                                    .addr = RPR_ADDR_ANY,
-                                    .dest = RPR_ADDR_ANY,
-                                    .quota = KEPT_REQUESTS,
-                                    .reserve = KEPT_RESERVE,
-                                    .ops = &ops};
-    struct target *t;
-
-    if (!cpu_name_valid(rpr_device_name(device), RPR_NAME_MAX))
-        return;
-    for (t = ping->targets; t; t = t->next)
-        if (t->device == device)
-            return;
-    t = platform_of(ping)->alloc(platform_of(ping)->ctx, sizeof *t);
-    if (!t) {
-        try_later(ping);
-        return;
-    }
-    t->ping = ping;
-    t->device = device;
-    t->next = ping->targets;
-    ping->targets = t;
-    config.ctx = t;
-    if (rpr_ept_open(device, &config, &t->ept)) {
-        ping->targets = t->next;
-        platform_of(ping)->free(platform_of(ping)->ctx, t, sizeof *t);
-        try_later(ping);
-    }
-}
-
-static void open_targets(struct rpr_ping *ping)
-{
-    struct rpr_device *d;
-
-    for (d = rpr_device_next(ping->node, NULL); d; d = rpr_device_next(ping->node, d))
-        open_target(ping, d);
-}
-
-static void retry_fired(struct rpr_timer *timer, uint64_t now_ns)
-{
-    (void)now_ns;
-    open_targets(RPR_CONTAINER(timer, struct rpr_ping, retry));
-}
-
-static void on_event(void *ctx, const struct rpr_event *event)
-{
-    if (event->kind == RPR_EVENT_DEVICE_ADDED)
-        open_target(ctx, event->device);
-}
+static const struct spread_config spread_config = {.service = SERVICE,
+                                                   .target_bytes = sizeof(struct target),
+                                                   .quota = KEPT_REQUESTS,
+                                                   .reserve = KEPT_RESERVE,
+                                                   .ops = &ops,
+                                                   .leave = leave};
 
 /* ---- interface ------------------------------------------------------------------------------------------------- */
 
-int rpr_ping_open(struct rpr_node *node, struct rpr_ping **result)
+int rpr_ping_open(struct rpr_node *node, const struct rpr_service_scope *scope,
+                  struct rpr_ping **result)
 {
     const struct rpr_platform *platform = rpr_node_platform(node);
     struct rpr_ping *ping = platform->alloc(platform->ctx, sizeof *ping);
@@ -432,11 +379,7 @@ int rpr_ping_open(struct rpr_node *node, struct rpr_ping **result)
     ping->node = node;
     ping->random = platform->random ? platform->random(platform->ctx) : 1;
     ping->last_id = ping->random;
-    ping->observer.event = on_event;
-    ping->observer.ctx = ping;
-    rpr_observer_add(node, &ping->observer);
-    ping->retry.fire = retry_fired;
-    open_targets(ping);
+    spread_open(&ping->spread, node, &spread_config, scope);
     *result = ping;
     return 0;
 }
@@ -445,29 +388,24 @@ void rpr_ping_close(struct rpr_ping *ping)
 {
     const struct rpr_platform *platform = platform_of(ping);
 
-    rpr_observer_remove(ping->node, &ping->observer);
-    rpr_timer_stop(ping->node, &ping->retry);
-    while (ping->targets) {
-        struct target *t = ping->targets;
-
-        end_runs(t, -RPR_ESTALE);
-        ping->targets = t->next;
-        t->ping = NULL;
-        (void)rpr_ept_close(t->ept);
-    }
+    spread_close(&ping->spread);
     platform->free(platform->ctx, ping, sizeof *ping);
+}
+
+void rpr_ping_look(struct rpr_ping *ping)
+{
+    spread_look(&ping->spread);
 }
 
 int rpr_ping_start(struct rpr_ping *ping, const struct rpr_ping_config *config,
                    struct rpr_ping_run **result)
 {
-    struct target *t = ping->targets;
+    struct spread_target *head = spread_find(&ping->spread, config->device);
+    struct target *t = head ? RPR_CONTAINER(head, struct target, head) : NULL;
     struct rpr_ping_run *run;
 
     if (!config->times || !config->done)
         return -RPR_EINVAL;
-    while (t && t->device != config->device)
-        t = t->next;
     if (!t || !t->bound)
         return -RPR_ENOTCONN;
     run = platform_of(ping)->alloc(platform_of(ping)->ctx, sizeof *run);

@@ -199,7 +199,7 @@ class Rpmsgd(Case):
         self.check_refused(*node, "--link", f"a={shm}?size=0", says="size")
         self.check_refused(*node, "--link", f"a={shm}?buffers=3", says="buffers")
         self.check_refused(*node, "--link", "a=spi:/dev/x", says="not in this version")
-        self.check_refused(*node, "--service", "syslog", says="not in this version")
+        self.check_refused(*node, "--service", "frob", says="no service 'frob'")
         self.assertEqual([], list(self.dir.iterdir()))
 
     def test_wrong_routes(self):

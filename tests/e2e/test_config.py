@@ -51,7 +51,14 @@ quota=5
     def test_errors_name_file_and_line(self):
         self.check_line(2, "unknown section", "[node]\n[frob]\n")
         self.check_line(1, "[link REMOTE]", "[link]\n")
-        self.check_line(1, "not in this version", "[service syslog]\non=droid\n")
+        self.check_line(1, "no service 'frob'", "[service frob]\non=droid\n")
+        self.check_line(4, "unknown key 'frob'", "[node]\nname=x\n[service ping]\nfrob=1\n")
+        self.check_line(4, "'b/c' is no CPU name", "[node]\nname=x\n[service ping]\non=a,b/c\n")
+        self.check_line(4, "twice", "[node]\nname=x\n[service ping]\non=a,a\n")
+        self.check_line(4, "stands alone", "[node]\nname=x\n[service ping]\non=a,none\n")
+        self.check_line(5, "before", "[node]\nname=x\n[service ping]\non=a\non=b\n")
+        self.check_line(4, "before", "[node]\nname=x\n[service ping]\n[service ping]\n")
+        self.check_line(3, "this CPU itself", "[node]\nname=x\n[service ping]\non=x\n")
         self.check_line(3, "frob", "[node]\nname=x\nfrob=1\n")
         self.check_line(1, "section", "name=x\n")
         self.check_line(3, "before", "[node]\nname=x\nname=y\n")
@@ -166,6 +173,70 @@ class Reload(Case):
         self.write("audio", "droid", routes=("audio:droid",))
         hub.signal(signal.SIGHUP)
         audio.wait_for("droid", "rpmsg-ping")
+
+
+class Services(Case):
+    """--service, [service NAME]: on which devices, what a reload changes and what it leaves alone."""
+
+    def endpoints(self, node, device):
+        return {e["name"] for e in node.device(device)["endpoints"]}
+
+    def shown(self, node):
+        return {service["name"]: service["on"] for service in node.call("services")["services"]}
+
+    def test_an_option_says_where(self):
+        a = Daemon(self, "a", "--link", f"b={self.url('ab', True)}", "--link", f"c={self.url('ac', True)}",
+                   "--service", "ping@b")
+        self.assertEqual(["b"], self.shown(a)["ping"])
+        self.assertIn("rpmsg-ping", self.endpoints(a, "b"))
+        self.assertNotIn("rpmsg-ping", self.endpoints(a, "c"))
+        result = a.rpmsg("ls")
+        self.assertRegex(result.stdout, r"services\n +NAME .*\n +ping +rpmsg-ping +b")
+
+    def test_one_is_switched_off(self):
+        a = Daemon(self, "a", "--link", f"b={self.url('ab', True)}", "--service", "ping@none")
+        self.assertNotIn("ping", self.shown(a))
+        self.assertNotIn("rpmsg-ping", self.endpoints(a, "b"))
+        result = a.rpmsg("ping", "b")
+        self.assertEqual(3, result.returncode, result.stderr)
+        self.assertIn("off", result.stderr)
+
+    def test_wrong_options(self):
+        for text, says in (("frob", "no service 'frob'"), ("ping:frob=1", "unknown key"), ("ping:frob", "key=value"),
+                           ("ping@", "no CPU name"), ("ping@a/b", "no CPU name"), ("ping:on=b", "ping@DEV")):
+            result = self.rpmsgd("--name", "a", "--check", "--service", text)
+            self.assertEqual(2, result.returncode, text)
+            self.assertTrue(result.stderr.startswith(f"rpmsgd: --service {text}: "), result.stderr)
+            self.assertIn(says, result.stderr)
+        result = self.rpmsgd("--name", "a", "--check", "--service", "ping@b", "--service", "ping@c")
+        self.assertIn("before", result.stderr)
+
+    def test_a_reload_disturbs_no_other_device(self):
+        file = self.dir / "hub.conf"
+        links = "".join(f"[link {edge}]\nurl={self.url(edge, True)}\n" for edge in ("x", "y"))
+        file.write_text(links)
+        hub = Daemon(self, "ap", "-c", str(file))
+        x, y = self.edge("x"), self.edge("y")
+        x.wait_for("ap", "rpmsg-ping")
+        y.wait_for("ap", "rpmsg-ping")
+        address = {e["name"]: e["addr"] for e in hub.device("y")["endpoints"]}["rpmsg-ping"]
+        with hub.connect() as events:
+            events.events()
+            file.write_text(links + "[service ping]\non=y\n")
+            hub.signal(signal.SIGHUP)
+            events.until(event="endpoint-closed", device="x", name="rpmsg-ping")
+            self.assertEqual(["y"], self.shown(hub)["ping"])
+            file.write_text(links)
+            hub.signal(signal.SIGHUP)
+            events.until(event="endpoint-bound", device="x", name="rpmsg-ping")
+        self.assertEqual(address, {e["name"]: e["addr"] for e in hub.device("y")["endpoints"]}["rpmsg-ping"])
+        self.assertEqual(0, y.rpmsg("ping", "ap", "-c", 5).returncode)
+        with hub.connect() as events:
+            events.events()
+            file.write_text(links + "[service ping]\non=none\n")
+            hub.signal(signal.SIGHUP)
+            events.until(event="endpoint-closed", device="y", name="rpmsg-ping")
+        eventually(lambda: "ping" not in self.shown(hub), "ping to be off")
 
 
 if __name__ == "__main__":

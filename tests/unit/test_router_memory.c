@@ -6,7 +6,7 @@
  */
 #include "router_fixture.h"
 
-#include <rpr/service.h>
+#include <rpr/ping.h>
 
 enum { AP, E0, E1, PROGRAM, N_NODES };
 enum { TO_E0, TO_E1, TO_PROGRAM, N_CABLES };
@@ -106,7 +106,7 @@ static void build(struct town *t)
                             &(struct rpr_pair_config){.a = "e0", .b = "e1", .services = services}));
     for (unsigned i = 0; i < 2; i++) {
         TRY(t, rpr_edge_open(t->node[E0 + i], &t->edge[i]));
-        TRY(t, rpr_ping_open(t->node[E0 + i], &t->ping[i]));
+        TRY(t, rpr_ping_open(t->node[E0 + i], NULL, &t->ping[i]));
     }
     open_cable(t, TO_E0, AP, E0);
     open_cable(t, TO_E1, AP, E1);

@@ -6,7 +6,7 @@
  */
 #include "router_fixture.h"
 
-#include <rpr/service.h>
+#include <rpr/ping.h>
 
 #include "wire/ping.h"
 #include "wire_vectors.h"
@@ -30,7 +30,7 @@ static void pinger_init(struct pinger *p)
     net_init(&p->net);
     p->node = net_node(&p->net, "ap");
     p->droid = peer_new(&p->net, p->node, "droid");
-    assert_int_equal(rpr_ping_open(p->node, &p->ping), 0);
+    assert_int_equal(rpr_ping_open(p->node, NULL, &p->ping), 0);
     peer_up(p->droid, RPR_DIALECT_NUTTX);
     (void)net_settle(&p->net);
     assert_peer_said(p->droid, "CREATE rpmsg-ping;");
@@ -762,7 +762,7 @@ static void on_every_device(void **state)
     (void)net_settle(&p.net);
     assert_peer_said(late, "DESTROY rpmsg-ping;");
     assert_peer_said(p.droid, "DESTROY rpmsg-ping;");
-    assert_int_equal(rpr_ping_open(p.node, &p.ping), 0);
+    assert_int_equal(rpr_ping_open(p.node, NULL, &p.ping), 0);
     (void)net_settle(&p.net);
     assert_peer_said(late, "CREATE rpmsg-ping;");
     pinger_close(&p);
@@ -801,7 +801,7 @@ static void through_a_hub(void **state)
     memset(&p, 0, sizeof p);
     fan_init(&f, 2, (struct rpr_pair_config){0}, with_credit);
     for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(rpr_ping_open(f.e[i], &ping[i]), 0);
+        assert_int_equal(rpr_ping_open(f.e[i], NULL, &ping[i]), 0);
     net_pass(&f.net, MS(20));
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(rpr_ping_start(ping[i],

@@ -115,6 +115,46 @@ static void equality(void **state)
     config_free(&one);
 }
 
+/* Which services there are is for those who know them: this is about what is said of one. */
+static void services_are_on_off_and_somewhere(void **state)
+{
+    const char *services[] = {"ping@a,c"};
+    struct options options = {.services = services, .n_services = 1};
+    struct config config;
+    char text[512];
+
+    (void)state;
+    load(&config, hub, &(struct options){0});
+    const struct config_service *ping = config_service_find(&config, "ping");
+    assert_non_null(ping);
+    assert_true(config_service_wants(ping, "a") && config_service_wants(ping, "unheard-of"));
+    assert_null(config_service_find(&config, "frob"));
+    config_free(&config);
+
+    snprintf(text, sizeof(text), "%s[service ping]\non=b, c\n", hub);
+    load(&config, text, &(struct options){0});
+    ping = config_service_find(&config, "ping");
+    assert_true(config_service_wants(ping, "b") && config_service_wants(ping, "c"));
+    assert_false(config_service_wants(ping, "a"));
+    config_free(&config);
+
+    load(&config, text, &options); /* the option replaces what the file says */
+    ping = config_service_find(&config, "ping");
+    assert_true(config_service_wants(ping, "a") && config_service_wants(ping, "c"));
+    assert_false(config_service_wants(ping, "b"));
+    config_free(&config);
+
+    services[0] = "ping@none";
+    load(&config, text, &options);
+    assert_false(config_service_wants(config_service_find(&config, "ping"), "a"));
+    config_free(&config);
+
+    services[0] = "ping"; /* naming it switches it on, everywhere */
+    load(&config, text, &options);
+    assert_true(config_service_wants(config_service_find(&config, "ping"), "a"));
+    config_free(&config);
+}
+
 static int make_file(void **state)
 {
     int fd = mkstemp(path);
@@ -135,6 +175,7 @@ int main(void)
         cmocka_unit_test(a_file_says_all),
         cmocka_unit_test(options_override_and_add),
         cmocka_unit_test(equality),
+        cmocka_unit_test(services_are_on_off_and_somewhere),
     };
 
     return cmocka_run_group_tests(tests, make_file, remove_file);

@@ -35,6 +35,56 @@ static void print_routes(json_t *all)
     print_array(routes, route_keys, 2);
 }
 
+/* Adds to a list of words joined by commas; what does not fit is left out. */
+static void add_word(char *text, size_t size, const char *key, const char *value)
+{
+    size_t used = strlen(text);
+
+    snprintf(text + used, size - used, "%s%s%s%s", used > 0 ? "," : "", key,
+             key[0] != '\0' ? "=" : "", value);
+}
+
+/* Lists become one word, for a table. */
+static void flatten_service(json_t *service)
+{
+    char on[512] = "", keys[512] = "";
+    size_t i;
+    json_t *item;
+    const char *key;
+
+    json_array_foreach(json_object_get(service, "on"), i, item)
+    {
+        add_word(on, sizeof(on), "", json_string_value(item));
+    }
+    if (on[0] != '\0')
+        json_object_set_new(service, "on", json_string(on));
+    json_object_foreach(json_object_get(service, "keys"), key, item)
+    {
+        add_word(keys, sizeof(keys), key, json_string_value(item));
+    }
+    json_object_set_new(service, "keys", json_string(keys));
+}
+
+/* What INTERFACE has for `ls` knows of none: they are asked for. */
+static void print_services(struct connection *connection)
+{
+    static const char *const service_keys[] = {"name", "endpoint", "on", "keys", NULL};
+    int status = STATUS_OK;
+    json_t *answer = call(connection, "services", NULL, &status);
+    json_t *services = json_object_get(answer, "services");
+    size_t i;
+    json_t *service;
+
+    if (json_array_size(services) > 0)
+        printf("\nservices\n");
+    json_array_foreach(services, i, service)
+    {
+        flatten_service(service);
+    }
+    print_array(services, service_keys, 2);
+    json_decref(answer);
+}
+
 /* ---- ls ------------------------------------------------------------------------------------------ */
 
 /* What a session says, as the device's own, for a table: its number stands for it. */
@@ -46,7 +96,7 @@ static void flatten(json_t *device)
     json_object_set(device, "session", json_object_get(session, "number"));
 }
 
-static void print_ls(json_t *all)
+static void print_ls(struct connection *connection, json_t *all)
 {
     static const char *const device_keys[] = {"name",    "kind",   "via",     "transport",
                                               "dialect", "state",  "session", "tx_len",
@@ -76,6 +126,7 @@ static void print_ls(json_t *all)
     print_array(endpoints, endpoint_keys, 2);
     json_decref(endpoints);
     print_routes(all);
+    print_services(connection);
 }
 
 int ls_main(struct cli *cli, int argc, char **argv)
@@ -90,7 +141,7 @@ int ls_main(struct cli *cli, int argc, char **argv)
     if (all != NULL && cli->json)
         print_json(all);
     else if (all != NULL)
-        print_ls(all);
+        print_ls(connection, all);
     json_decref(all);
     disconnect(connection);
     flush_or_die(cli);

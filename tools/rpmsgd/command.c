@@ -6,6 +6,7 @@
 #include "control.h"
 #include "daemon.h"
 #include "job.h"
+#include "service.h"
 #include "session.h"
 #include "show.h"
 
@@ -104,6 +105,13 @@ static void resume_command(struct session *session, json_t *id, json_t *args)
     power(session, id, args, true);
 }
 
+static void services_command(struct session *session, json_t *id, json_t *args)
+{
+    (void)args;
+    session_ok(session, id,
+               json_pack("{s:o}", "services", services_show(control_daemon(session->control))));
+}
+
 static void cancel_command(struct session *session, json_t *id, json_t *args)
 {
     json_t *wanted = json_object_get(args, "id");
@@ -124,12 +132,13 @@ static const struct {
     command_fn *run;
     bool changes; /* for the daemon's own user and root only */
 } commands[] = {
-    {"ls", list_command, false},        {"dump", dump_command, false},
-    {"stats", stats_command, false},    {"wait", wait_command, false},
-    {"events", events_command, false},  {"cancel", cancel_command, false},
-    {"ping", ping_command, true},       {"attach", attach_command, true},
-    {"suspend", suspend_command, true}, {"resume", resume_command, true},
-    {"up", up_command, true},           {"down", down_command, true},
+    {"ls", list_command, false},           {"dump", dump_command, false},
+    {"stats", stats_command, false},       {"wait", wait_command, false},
+    {"events", events_command, false},     {"cancel", cancel_command, false},
+    {"services", services_command, false}, {"ping", ping_command, true},
+    {"attach", attach_command, true},      {"suspend", suspend_command, true},
+    {"resume", resume_command, true},      {"up", up_command, true},
+    {"down", down_command, true},
 };
 
 static void dispatch(struct session *session, json_t *id, const char *name, json_t *args)

@@ -13,6 +13,7 @@
 #include "../common/text.h"
 #include "config_file.h"
 #include "config_route.h"
+#include "config_service.h"
 
 /* ---- tables -------------------------------------------------------------------------------------- */
 
@@ -55,8 +56,11 @@ void config_free(struct config *config)
         link_free(&config->links[i]);
     for (size_t i = 0; i < config->n_routes; i++)
         config_route_free(&config->routes[i]);
+    for (size_t i = 0; i < config->n_services; i++)
+        config_service_free(&config->services[i]);
     free(config->links);
     free(config->routes);
+    free(config->services);
     free(config->name);
     free(config->name_where);
     free(config->control);
@@ -143,6 +147,9 @@ static bool options_apply(struct config *config, const struct options *options,
     for (size_t i = 0; i < options->n_routes; i++)
         if (!config_route_option(config, options->routes[i], error))
             return false;
+    for (size_t i = 0; i < options->n_services; i++)
+        if (!config_service_option(config, options->services[i], error))
+            return false;
     return true;
 }
 
@@ -221,6 +228,9 @@ static bool check(const struct config *config, const struct options *options,
     for (size_t i = 0; i < config->n_routes; i++)
         if (!config_route_check(config, &config->routes[i], error))
             return false;
+    for (size_t i = 0; i < config->n_services; i++)
+        if (!config_service_check(config, &config->services[i], error))
+            return false;
     return true;
 }
 
@@ -228,6 +238,7 @@ bool config_load(struct config *config, const struct options *options,
                  char error[CONFIG_ERROR_BYTES])
 {
     memset(config, 0, sizeof(*config));
+    config_service_defaults(config);
     if ((options->file == NULL || config_file_read(config, options->file, error)) &&
         options_apply(config, options, error) && check(config, options, error))
         return true;

@@ -26,6 +26,18 @@ struct config_route {
     char *where;
 };
 
+struct service_kind;
+
+/* One service; there is one of each kind, on or off. */
+struct config_service {
+    const struct service_kind *kind;
+    bool is_on;
+    bool given, on_given; /* in the file or an option; so was `on` */
+    char **devices;       /* ends with NULL; or NULL: every one */
+    char *values[8]; /* of the kind's keys, in their order (SERVICE_KEYS_MAX); NULL: not given */
+    char *where;
+};
+
 struct config {
     char *name, *control; /* control NULL: the default path */
     char *name_where;
@@ -33,6 +45,8 @@ struct config {
     size_t n_links;
     struct config_route *routes;
     size_t n_routes;
+    struct config_service *services; /* one of each kind, in their order */
+    size_t n_services;
 };
 
 /* Reads the file, if one is named, lays the options over it and checks all of it; opens nothing.
@@ -49,6 +63,12 @@ const struct config_link *config_link_find(const struct config *config, const ch
 /* In either order of the names. */
 const struct config_route *config_route_find(const struct config *config, const char *a,
                                              const char *b);
+
+const struct config_service *config_service_find(const struct config *config, const char *name);
+
+/* Is the service to be on the device of that name? */
+bool config_service_wants(const struct config_service *service, const char *device);
+bool config_service_same_keys(const struct config_service *a, const struct config_service *b);
 
 bool config_link_equal(const struct config_link *a, const struct config_link *b);
 bool config_route_equal(const struct config_route *a, const struct config_route *b);

@@ -15,11 +15,12 @@
 
 #include "../common/text.h"
 #include "config_route.h"
+#include "config_service.h"
 
 /* inih keeps 49 bytes of a section's name. */
 #define SECTION_MAX 48u
 
-enum section { SECTION_NONE, SECTION_NODE, SECTION_LINK, SECTION_ROUTE };
+enum section { SECTION_NONE, SECTION_NODE, SECTION_LINK, SECTION_ROUTE, SECTION_SERVICE };
 
 struct parse {
     struct config *config;
@@ -30,7 +31,8 @@ struct parse {
     bool failed;
     bool saw_node;
     enum section section;
-    size_t index; /* of the section's link or route */
+    size_t index;                   /* of the section's link or route */
+    struct config_service *service; /* of the section */
 };
 
 static bool fail(struct parse *parse, const char *text, const char *what)
@@ -69,6 +71,16 @@ static bool begin_route(struct parse *parse, const char *pair)
     return !parse->failed;
 }
 
+static bool begin_service(struct parse *parse, const char *name)
+{
+    char *at = where(parse);
+    parse->service = config_service_add(parse->config, name, at, false, parse->error);
+    free(at);
+    parse->failed = parse->service == NULL;
+    parse->section = SECTION_SERVICE;
+    return !parse->failed;
+}
+
 static bool begin_section(struct parse *parse, const char *name)
 {
     parse->section = SECTION_NONE;
@@ -86,8 +98,10 @@ static bool begin_section(struct parse *parse, const char *name)
     if (strncmp(name, "route ", 6) == 0)
         return begin_route(parse, name + 6 + strspn(name + 6, " "));
     if (strncmp(name, "service ", 8) == 0)
-        return fail(parse, "services: not in this version", "");
-    return fail(parse, "unknown section: use [node], [link REMOTE] or [route A:B], not", name);
+        return begin_service(parse, name + 8 + strspn(name + 8, " "));
+    return fail(parse,
+                "unknown section: use [node], [link REMOTE], [route A:B] or [service NAME], not",
+                name);
 }
 
 /* Does the line open a section? Then its name is cut out of it. */
@@ -166,6 +180,15 @@ static bool take_route(struct parse *parse, const char *key, const char *value)
     return !parse->failed;
 }
 
+static bool take_service(struct parse *parse, const char *key, const char *value)
+{
+    char *at = where(parse);
+    if (!config_service_set(parse->service, key, value, at, parse->error))
+        parse->failed = true;
+    free(at);
+    return !parse->failed;
+}
+
 /* Called by inih for each key. The section is the one that read_line() saw. */
 static int take_key(void *user, const char *section, const char *key, const char *value)
 {
@@ -181,6 +204,8 @@ static int take_key(void *user, const char *section, const char *key, const char
         return take_link(parse, key, value);
     case SECTION_ROUTE:
         return take_route(parse, key, value);
+    case SECTION_SERVICE:
+        return take_service(parse, key, value);
     default:
         return fail(parse, "a key before the first section:", key);
     }

@@ -17,6 +17,7 @@
 #include "control.h"
 #include "leave.h"
 #include "serial.h"
+#include "service.h"
 #include "show.h"
 
 /* How long the last messages of programs may take. */
@@ -266,6 +267,7 @@ static void switch_config(struct daemon *daemon, struct config *next)
     for (size_t i = 0; i < next->n_links; i++)
         take_link(&daemon->links[i], links, before.n_links, next->links[i].remote);
     add_new(daemon, &before);
+    services_change(daemon, &before);
     for (size_t i = 0; i < before.n_links; i++)
         free(links[i].remote);
     free(links);
@@ -339,10 +341,8 @@ static bool node_open(struct daemon *daemon, char error[CONFIG_ERROR_BYTES])
     rpr_observer_add(daemon->node, &daemon->observer);
     if (!signals_open(daemon))
         return fail(error, "cannot watch signals", -errno);
-    result = rpr_ping_open(daemon->node, &daemon->ping);
-    if (result == 0)
-        result = rpr_edge_open(daemon->node, &daemon->edge);
-    return result == 0 || fail(error, "cannot open the node's services", result);
+    result = rpr_edge_open(daemon->node, &daemon->edge);
+    return result == 0 || fail(error, "cannot open the edge", result);
 }
 
 static bool parts_open(struct daemon *daemon, char error[CONFIG_ERROR_BYTES])
@@ -350,7 +350,7 @@ static bool parts_open(struct daemon *daemon, char error[CONFIG_ERROR_BYTES])
     daemon->control = control_new(daemon);
     daemon->attachments = attach_new(daemon);
     return node_open(daemon, error) && control_open(daemon->control, error) &&
-           routes_open(daemon, error) && links_open(daemon, error);
+           services_open(daemon, error) && routes_open(daemon, error) && links_open(daemon, error);
 }
 
 bool daemon_open(struct daemon *daemon, const struct options *options, struct config *config,
@@ -424,17 +424,27 @@ static void programs_close(struct daemon *daemon)
     attach_close(daemon->attachments);
 }
 
+/* What peers sent to the node's services is dealt with while there still is a way to say so. */
+static void services_end(struct daemon *daemon)
+{
+    int64_t end = daemon_now_ms() + STOP_MS;
+
+    services_stop(daemon);
+    while (!services_stopped(daemon) && daemon_now_ms() < end && turn(daemon, DAEMON_LOOK_MS))
+        ;
+}
+
 void daemon_close(struct daemon *daemon)
 {
     if (daemon->node != NULL) {
+        services_end(daemon);
         hub_close(daemon);
         control_close(daemon->control);
         programs_close(daemon);
         rpr_observer_remove(daemon->node, &daemon->observer);
         if (daemon->edge != NULL)
             rpr_edge_close(daemon->edge);
-        if (daemon->ping != NULL)
-            rpr_ping_close(daemon->ping);
+        services_close(daemon);
         signals_close(daemon);
         rpr_loop_close(daemon->loop);
     }

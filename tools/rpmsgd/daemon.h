@@ -8,7 +8,6 @@
 
 #include <rpr/posix.h>
 #include <rpr/router.h>
-#include <rpr/service.h>
 
 #include "config.h"
 #include "leave.h"
@@ -18,6 +17,7 @@
 
 struct control;
 struct attachments;
+struct services;
 
 struct daemon_link {
     char *remote;
@@ -30,10 +30,10 @@ struct daemon {
     struct config config;
     struct rpr_loop *loop;
     struct rpr_node *node;
-    struct rpr_ping *ping;
     struct rpr_edge *edge;
     struct rpr_hub *hub;       /* NULL until the first route */
     struct daemon_link *links; /* in the order and number of config.links */
+    struct services *services;
     struct control *control;
     struct attachments *attachments;
     struct rpr_observer observer;

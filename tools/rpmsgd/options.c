@@ -10,7 +10,8 @@
 
 static const char help[] =
     "usage: rpmsgd [-c FILE] [--name NAME] [--link REMOTE=URL]... [--route A:B[,KEY=VALUE]...]...\n"
-    "              [--control PATH] [--check] [-v] [--version]\n"
+    "              [--service NAME[@DEV,...][:KEY=VALUE,...]]... [--control PATH] [--check] [-v]\n"
+    "              [--version]\n"
     "\n"
     "Runs one RPMsg node: an edge always, a hub for the pairs of links that are given as routes.\n"
     "\n"
@@ -24,6 +25,9 @@ static const char help[] =
     "          services=S+S...    forward these services only\n"
     "          quota=N            messages kept per service and direction (default 256)\n"
     "          block_ms=N         with policy=block: for how long (default 100)\n"
+    "      --service NAME[@DEV,...][:KEY=VALUE,...]   a service of this node, on the CPUs DEV, on\n"
+    "                         all without @, on none with @none; ping is on unless told otherwise\n"
+    "          ping               answers rpmsg-ping\n"
     "      --control PATH     control socket; default $RPMSG_CONTROL, else\n"
     "                         $XDG_RUNTIME_DIR/rpmsg/NAME.sock, else /run/rpmsg/NAME.sock\n"
     "      --check            check options and file, open nothing; exit status 0 or 2\n"
@@ -48,6 +52,7 @@ static const char help[] =
     "  [node]         name= control=\n"
     "  [link REMOTE]  url=\n"
     "  [route A:B]    policy= services= quota= block_ms=\n"
+    "  [service NAME] on= (DEV,..., all or none) and the keys of the service\n"
     "\n"
     "SIGTERM ends it in order, SIGHUP reads the file again.\n"
     "Exit status: 0 ended in order, 1 failed while running, 2 wrong option, file or URL.\n";
@@ -113,8 +118,8 @@ static enum options_result take(struct options *options, int option, const char 
         options->control = optarg;
         break;
     case OPTION_SERVICE:
-        fprintf(stderr, "rpmsgd: --service %s: not in this version\n", optarg);
-        return OPTIONS_WRONG;
+        append(&options->services, &options->n_services, optarg);
+        break;
     case OPTION_CHECK:
         options->check = true;
         break;
@@ -151,4 +156,5 @@ void options_free(struct options *options)
 {
     free(options->links);
     free(options->routes);
+    free(options->services);
 }

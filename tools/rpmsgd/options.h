@@ -12,6 +12,8 @@ struct options {
     size_t n_links;
     const char **routes; /* A:B[,key=value]... */
     size_t n_routes;
+    const char **services; /* NAME[@DEV,...][:key=value,...] */
+    size_t n_services;
     bool check;
     unsigned verbose;
 };

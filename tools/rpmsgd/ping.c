@@ -2,10 +2,13 @@
 /* `ping`: the service's own measurement, run by the owner, reported when it is over. */
 #include <time.h>
 
+#include <rpr/ping.h>
+
 #include "command.h"
 #include "control.h"
 #include "daemon.h"
 #include "job.h"
+#include "service.h"
 #include "session.h"
 #include "show.h"
 
@@ -122,6 +125,11 @@ void ping_command(struct session *session, json_t *id, json_t *args)
     config.device = command_device(session, id, args);
     if (config.device == NULL || !take_args(session, id, args, &config))
         return;
+    struct rpr_ping *service = service_instance(control_daemon(session->control), &service_ping);
+    if (service == NULL) {
+        session_error(session, id, "not-up", "the service ping is off on this node");
+        return;
+    }
     struct ping *ping = job_start(session, id, &ops, sizeof(*ping));
     if (ping == NULL)
         return;
@@ -130,7 +138,7 @@ void ping_command(struct session *session, json_t *id, json_t *args)
     ping->via = show_text(info.via);
     ping->flags = config.flags;
     config.ctx = ping;
-    int result = rpr_ping_start(job_daemon(&ping->job)->ping, &config, &ping->run);
+    int result = rpr_ping_start(service, &config, &ping->run);
     if (result == 0) {
         ping->device = config.device;
         rpr_device_get(ping->device);

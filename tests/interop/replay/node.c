@@ -329,7 +329,7 @@ static void open_parts(struct play *play)
 
     must(rpr_service_open(play->node, &service, &play->service), "service");
     if (cast_announces(play, PING_SERVICE))
-        must(rpr_ping_open(play->node, &play->ping), "ping");
+        must(rpr_ping_open(play->node, NULL, &play->ping), "ping");
     for (unsigned i = play->first_leg; i < play->end_leg; i++) {
         if (play->ours == VIEW_A)
             cast_routes(play, i, add_pair, play);

@@ -16,7 +16,7 @@
 
 #include <rpr/router.h>
 #include <rpr/serial.h>
-#include <rpr/service.h>
+#include <rpr/ping.h>
 
 #include "replay/transcript.h"
 
