@@ -24,6 +24,23 @@ void rpr_ping_close(struct rpr_ping *ping);
  * disturbed. */
 void rpr_ping_look(struct rpr_ping *ping);
 
+/* Of all devices together; what is wrong with a message is also logged, at most once a second. */
+#define RPR_PING_COUNTERS(X)                                                                       \
+    X(answered)   /* requests */                                                                   \
+    X(unanswered) /* requests that could not be: no way back that is wide enough, malformed */     \
+    X(bad_data)   /* requests with RPR_PING_CHECK whose data bytes differ, or are not as many as \
+                   * the message says; answered all the same */ \
+    X(bad_answers) /* with other data or length than the request had */                            \
+    X(late)        /* answers that nobody waits for (any more) */
+
+struct rpr_ping_counters {
+#define RPR_PING_FIELD(name) uint64_t name;
+    RPR_PING_COUNTERS(RPR_PING_FIELD)
+#undef RPR_PING_FIELD
+};
+
+void rpr_ping_counters(const struct rpr_ping *ping, struct rpr_ping_counters *counters);
+
 enum rpr_ping_flags { RPR_PING_ACK = 1, RPR_PING_CHECK = 2, RPR_PING_RANDOM = 4 };
 
 #define RPR_PING_MIN_BYTES 17u

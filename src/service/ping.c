@@ -20,10 +20,13 @@
 #define KEPT_RESERVE       4u
 #define DEFAULT_TIMEOUT_MS 5000u
 #define MAX_LENGTH         65536u
+#define LOG_EVERY_NS       UINT64_C(1000000000)
 
 struct rpr_ping {
     struct rpr_node *node;
     struct spread spread;
+    struct rpr_ping_counters counters;
+    uint64_t quiet_until_ns; /* nothing is logged before */
     uint32_t last_id;
     uint32_t random;
     uint8_t data[MAX_LENGTH]; /* a request is built here */
@@ -226,20 +229,67 @@ static void on_response(struct target *t, const struct ping_message *message,
 
     while (run && (!run->waiting || cookie_of(run) != message->cookie))
         run = run->next;
-    if (!run)
-        return; /* late, or never asked for */
+    if (!run) {
+        ping_of(t)->counters.late++;
+        return; /* or never asked for */
+    }
     run->waiting = false;
-    if (data_is_right(run, msg->data, msg->len))
+    if (data_is_right(run, msg->data, msg->len)) {
         histogram_add(&run->times, now - run->began_ns);
-    else
+    } else {
         run->lost++;
+        ping_of(t)->counters.bad_answers++;
+    }
     if (run->config.period_ms && run->sent < run->config.times)
         wait_until(run, now + ms(run->config.period_ms));
     else
         go_on(run);
 }
 
+/* ---- requests ---------------------------------------------------------------------------------------- */
+
+/* Of the service, not of a device: who sends nonsense on all of them is told of once a second, too. */
+static void complain(struct target *t, uint32_t at, uint32_t n)
+{
+    struct rpr_ping *ping = ping_of(t);
+    uint64_t now = rpr_node_now(ping->node);
+    char line[128];
+    struct text text = text_start(line, sizeof line);
+
+    if (now < ping->quiet_until_ns || !platform_of(ping)->log)
+        return;
+    ping->quiet_until_ns = now + LOG_EVERY_NS;
+    text_add(&text, rpr_device_name(t->head.device));
+    text_add(&text, ": rpmsg-ping: receive data error at ");
+    text_add_number(&text, at);
+    text_add(&text, " of ");
+    text_add_number(&text, n);
+    platform_of(ping)->log(platform_of(ping)->ctx, RPR_LOG_WARNING, line);
+}
+
+/* CHECK: all data bytes are as the first, and as many as the message says. */
+static void check(struct target *t, const struct ping_message *request, const struct rpr_msg *msg)
+{
+    const uint8_t *data = (const uint8_t *)msg->data + PING_HEADER_BYTES;
+    uint32_t n = msg->len - PING_HEADER_BYTES;
+    uint32_t i = 1;
+
+    while (i < n && data[i] == data[0])
+        i++;
+    if (i >= n && request->len == msg->len)
+        return;
+    ping_of(t)->counters.bad_data++;
+    complain(t, i < n ? i : n,
+             request->len > PING_HEADER_BYTES ? request->len - PING_HEADER_BYTES : 0);
+}
+
 /* ---- the endpoint -------------------------------------------------------------------------------------- */
+
+static enum rpr_rx_result unanswered(struct target *t)
+{
+    ping_of(t)->counters.unanswered++;
+    return RPR_DONE;
+}
 
 /* The whole message back, as it came but for the command and the true length. */
 static enum rpr_rx_result answer(struct target *t, const struct ping_message *request,
@@ -252,22 +302,26 @@ static enum rpr_rx_result answer(struct target *t, const struct ping_message *re
     int error;
 
     if (len > rpr_device_tx_len(t->head.device))
-        return RPR_DONE; /* the way back is narrower: it cannot be answered */
+        return unanswered(t); /* the way back is narrower */
     error = rpr_reserve(t->head.ept, &buf);
     if (error == -RPR_EAGAIN)
         return RPR_LATER;
     if (error)
-        return RPR_DONE;
+        return unanswered(t);
     if (len > buf.size) {
         rpr_cancel(t->head.ept, &buf);
-        return RPR_DONE;
+        return unanswered(t);
     }
+    if (request->cmd & PING_CHECK)
+        check(t, request, msg); /* once, although it may have been LATER before */
     ping_encode(buf.data, &response);
     memset((uint8_t *)buf.data + PING_HEADER_BYTES, 0, len - PING_HEADER_BYTES);
     if (msg->len > PING_HEADER_BYTES)
         memcpy((uint8_t *)buf.data + PING_HEADER_BYTES,
                (const uint8_t *)msg->data + PING_HEADER_BYTES, len - PING_HEADER_BYTES);
-    (void)rpr_commit(t->head.ept, &buf, len, 0);
+    if (rpr_commit(t->head.ept, &buf, len, 0))
+        return unanswered(t);
+    ping_of(t)->counters.answered++;
     return RPR_DONE;
 }
 
@@ -278,14 +332,18 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *
     uint8_t copy[PING_HEADER_BYTES];
 
     (void)ept;
-    if (msg->len < PING_HEADER_BYTES || !t->head.spread)
+    if (!t->head.spread)
         return RPR_DONE;
+    if (msg->len < PING_HEADER_BYTES)
+        return unanswered(t);
     memcpy(copy, msg->data, sizeof copy);
     (void)ping_decode(&message, copy, sizeof copy);
     if ((message.cmd & PING_KIND_MASK) == PING_RESPONSE)
         on_response(t, &message, msg);
     else if (message.cmd & PING_ACK)
         return answer(t, &message, msg);
+    else if (message.cmd & PING_CHECK)
+        check(t, &message, msg);
     return RPR_DONE;
 }
 
@@ -395,6 +453,11 @@ void rpr_ping_close(struct rpr_ping *ping)
 void rpr_ping_look(struct rpr_ping *ping)
 {
     spread_look(&ping->spread);
+}
+
+void rpr_ping_counters(const struct rpr_ping *ping, struct rpr_ping_counters *counters)
+{
+    *counters = ping->counters;
 }
 
 int rpr_ping_start(struct rpr_ping *ping, const struct rpr_ping_config *config,

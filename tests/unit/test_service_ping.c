@@ -76,6 +76,14 @@ static void assert_silence(struct pinger *p)
     assert_false(wire_get(p->droid->wire, &m, true));
 }
 
+static struct rpr_ping_counters counted(struct pinger *p)
+{
+    struct rpr_ping_counters counters;
+
+    rpr_ping_counters(p->ping, &counters);
+    return counters;
+}
+
 /* ---- answers ---------------------------------------------------------------------------------- */
 
 static void answers_as_the_vectors_say(void **state)
@@ -120,6 +128,38 @@ static void answers_what_came(void **state)
         assert_bytes(&p, expected, len);
     }
     assert_silence(&p);
+    assert_int_equal(counted(&p).answered, 25);
+    assert_int_equal(counted(&p).bad_data, 25); /* each lies about its length, if nothing else */
+    pinger_close(&p);
+}
+
+/* CHECK is looked at, with and without an answer; what is wrong is said once a second. */
+static void check_is_evaluated(void **state)
+{
+    struct pinger p;
+    uint8_t request[20];
+
+    (void)state;
+    pinger_init(&p);
+    memset(request, 7, sizeof request);
+    put_le32(request + 4, sizeof request);
+    for (unsigned i = 0; i < 4; i++) {
+        put_le32(request, PING_CHECK | (i & 1 ? PING_ACK : 0));
+        request[18] = i & 2 ? 8 : 7;
+        put(&p, request, sizeof request);
+        (void)net_settle(&p.net);
+        assert_int_equal(counted(&p).bad_data, i == 2 ? 1 : i == 3 ? 2 : 0);
+        assert_int_equal(counted(&p).answered, (i + 1) / 2);
+    }
+    assert_string_equal(p.net.w.log, "droid: rpmsg-ping: receive data error at 2 of 4\n");
+    net_pass(&p.net, S(1));
+    put(&p, request, sizeof request);
+    (void)net_settle(&p.net);
+    assert_non_null(strstr(p.net.w.log, "\ndroid: "));
+    put_le32(request, PING_ACK); /* without the bit it is nobody's business */
+    put(&p, request, sizeof request);
+    (void)net_settle(&p.net);
+    assert_int_equal(counted(&p).bad_data, 3);
     pinger_close(&p);
 }
 
@@ -828,6 +868,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_as_the_vectors_say),
         cmocka_unit_test(answers_what_came),
+        cmocka_unit_test(check_is_evaluated),
         cmocka_unit_test(short_and_odd_requests),
         cmocka_unit_test(answers_wait_for_buffers),
         cmocka_unit_test(no_answer_into_the_next_life),

@@ -36,6 +36,7 @@ command_fn stats_command;  /* stats */
 command_fn wait_command;   /* wait */
 command_fn events_command; /* events */
 command_fn ping_command;   /* ping */
+command_fn test_command;   /* test */
 command_fn attach_command; /* attach */
 command_fn down_command;   /* down */
 command_fn up_command;     /* up */

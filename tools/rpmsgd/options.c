@@ -28,6 +28,7 @@ static const char help[] =
     "      --service NAME[@DEV,...][:KEY=VALUE,...]   a service of this node, on the CPUs DEV, on\n"
     "                         all without @, on none with @none; ping is on unless told otherwise\n"
     "          ping               answers rpmsg-ping\n"
+    "          test               takes part in rpmsg-test\n"
     "      --control PATH     control socket; default $RPMSG_CONTROL, else\n"
     "                         $XDG_RUNTIME_DIR/rpmsg/NAME.sock, else /run/rpmsg/NAME.sock\n"
     "      --check            check options and file, open nothing; exit status 0 or 2\n"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "../common/text.h"
@@ -9,6 +10,7 @@
 /* A new service is a file service_NAME.c and a row here. */
 static const struct service_kind *const kinds[] = {
     &service_ping,
+    &service_test,
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -176,4 +178,19 @@ json_t *services_show(const struct daemon *daemon)
         if (daemon->services->of[i].instance != NULL)
             json_array_append_new(all, show_one(&daemon->config.services[i]));
     return all;
+}
+
+void service_stat(json_t *object, const char *service, const char *counter, uint64_t value)
+{
+    char *name = text_format("service.%s.%s", service, counter);
+
+    json_object_set_new(object, name, json_integer((json_int_t)value));
+    free(name);
+}
+
+void services_stats(const struct daemon *daemon, json_t *object)
+{
+    for (size_t i = 0; i < N_KINDS; i++)
+        if (daemon->services->of[i].instance != NULL && kinds[i]->stats != NULL)
+            kinds[i]->stats(daemon->services->of[i].instance, object);
 }

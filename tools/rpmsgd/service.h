@@ -53,6 +53,9 @@ struct service_kind {
     void (*stop)(void *instance);
     bool (*stopped)(void *instance); /* asked again and again after `stop`, for half a second */
     void (*close)(void *instance);
+
+    /* For the command `stats`: service_stat() for each counter. NULL: none. */
+    void (*stats)(void *instance, json_t *object);
 };
 
 /* Every kind: NULL after the last. */
@@ -78,11 +81,15 @@ void *service_instance(const struct daemon *daemon, const struct service_kind *k
 /* Those that are on: [{"name","endpoint","on","keys"}] (docs/CONTROL.md). */
 json_t *services_show(const struct daemon *daemon);
 
+/* Counters of all that are on, into the flat object of `stats`; and for the kinds, one of them. */
+void services_stats(const struct daemon *daemon, json_t *object);
+void service_stat(json_t *object, const char *service, const char *counter, uint64_t value);
+
 /* The service's value of a key, or NULL: not given. */
 const char *service_value(const struct config_service *service, const char *key);
 
 /* ---- the kinds ------------------------------------------------------------------------------------- */
 
-extern const struct service_kind service_ping;
+extern const struct service_kind service_ping, service_test;
 
 #endif

@@ -26,6 +26,16 @@ static void close_ping(void *instance)
     rpr_ping_close(instance);
 }
 
+static void stats(void *instance, json_t *object)
+{
+    struct rpr_ping_counters counters;
+
+    rpr_ping_counters(instance, &counters);
+#define SHOW(name) service_stat(object, "ping", #name, counters.name);
+    RPR_PING_COUNTERS(SHOW)
+#undef SHOW
+}
+
 const struct service_kind service_ping = {
     .name = "ping",
     .endpoint = "rpmsg-ping",
@@ -33,4 +43,5 @@ const struct service_kind service_ping = {
     .open = open_ping,
     .look = look,
     .close = close_ping,
+    .stats = stats,
 };

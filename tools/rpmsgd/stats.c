@@ -8,6 +8,7 @@
 #include "control.h"
 #include "daemon.h"
 #include "job.h"
+#include "service.h"
 #include "session.h"
 #include "show.h"
 
@@ -76,8 +77,10 @@ static void produce(struct job *job)
     struct stats *stats = (struct stats *)job;
     json_t *part = json_object();
 
-    if (stats->device == 0)
+    if (stats->device == 0) {
         add_totals(part, stats);
+        services_stats(job_daemon(job), part);
+    }
     for (unsigned i = 0; i < DEVICES_PER_PART && stats->device < stats->n_devices; i++) {
         const struct rpr_device *device = stats->devices[stats->device++];
         if (device != NULL)
