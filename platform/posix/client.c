@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -46,7 +44,7 @@ struct rpr_client {
     size_t into_size;
     int received; /* length or -RPR_EMSGSIZE */
 
-    struct rpr_watch deadline; /* a timerfd, for those who poll rpr_client_fd(), or -1 */
+    bool polled; /* rpr_client_fd() was asked for */
 };
 
 /* ---- the endpoint ------------------------------------------------------------------------------------ */
@@ -142,32 +140,17 @@ static bool has_kept(const struct rpr_client *c)
     return rpr_ept_info(c->ept, &info) == 0 && info.n_kept > 0;
 }
 
-static void set_deadline(struct rpr_client *c, uint64_t at_ns)
-{
-    struct itimerspec when = {.it_value = {.tv_sec = 0}};
-
-    if (at_ns != RPR_POLL_IDLE) {
-        at_ns += at_ns == 0; /* zero would mean never */
-        when.it_value.tv_sec = (time_t)(at_ns / 1000000000u);
-        when.it_value.tv_nsec = (long)(at_ns % 1000000000u);
-    }
-    timerfd_settime(c->deadline.fd, TFD_TIMER_ABSTIME, &when, NULL);
-}
-
 /* Before each return to a program that polls the descriptor: from here on it becomes readable by
  * itself. */
 static int leave(struct rpr_client *c, int result)
 {
     uint64_t n_told = c->n_told;
-    uint64_t deadline;
 
-    if (c->deadline.fd < 0)
+    if (!c->polled)
         return result;
-    deadline = loop_settle(c->loop);
-    if (deadline == RPR_POLL_MORE || c->n_told != n_told || c->room || c->close_due ||
-        has_kept(c) || c->peer == PEER_LOST)
+    if (!loop_settle(c->loop) || c->n_told != n_told || c->room || c->close_due || has_kept(c) ||
+        c->peer == PEER_LOST)
         loop_wake(c->loop);
-    set_deadline(c, deadline);
     return result;
 }
 
@@ -229,10 +212,6 @@ static int open_endpoint(struct rpr_client *c, const char *service, char error[R
 
 static void free_client(struct rpr_client *c)
 {
-    if (c->deadline.fd >= 0) {
-        rpr_watch_stop(c->loop, &c->deadline);
-        close(c->deadline.fd);
-    }
     rpr_loop_close(c->loop);
     if (c->control >= 0)
         close(c->control);
@@ -272,7 +251,7 @@ int rpr_client_open(struct rpr_client **client, const char *control, const char 
 
     if (!c)
         return complain(error, -RPR_ENOMEM, "out of memory");
-    c->control = c->deadline.fd = -1;
+    c->control = -1;
     code = open_client(c, control, device, service, error);
     if (code) {
         free_client(c);
@@ -386,25 +365,9 @@ int rpr_client_recv(struct rpr_client *c, void *data, size_t size, int timeout_m
 
 /* ---- for programs with a poll loop ------------------------------------------------------------------- */
 
-static void deadline_came(struct rpr_watch *watch, uint32_t events)
-{
-    uint64_t n;
-
-    (void)events;
-    (void)!read(watch->fd, &n, sizeof(n));
-}
-
 int rpr_client_fd(struct rpr_client *c)
 {
-    if (c->deadline.fd < 0) {
-        c->deadline =
-            (struct rpr_watch){.ready = deadline_came,
-                               .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
-                               .events = EPOLLIN};
-        if (c->deadline.fd < 0)
-            return -RPR_EIO;
-        (void)rpr_watch_start(c->loop, &c->deadline);
-    }
+    c->polled = true;
     return leave(c, loop_fd(c->loop));
 }
 

@@ -18,12 +18,12 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "core/core.h"
+#include "posix/alarm.h"
 #include "posix/bell.h"
 #include "posix/platform.h"
 #include "posix/slice.h"
@@ -36,7 +36,6 @@
 #define LOOK_AT_CPU_TURNS 32u             /* the CPU is a hint, and rarely another */
 #define BUDGET            128u   /* a few microseconds of one link; fewer doorbells than with 32 */
 #define DEFAULT_SLOTS     16384u /* of 2 KiB, in memory only once they are used */
-#define NEVER             UINT64_MAX
 
 struct rpr_loop {
     struct posix_platform posix;
@@ -44,6 +43,8 @@ struct rpr_loop {
     int epoll;
     int wake_fd;
     struct rpr_watch wake_watch;
+    struct alarm alarm;
+    struct rpr_watch alarm_watch;
     _Atomic bool wake_pending; /* the eventfd was written and has not been seen */
     _Atomic bool stop;
 
@@ -54,7 +55,6 @@ struct rpr_loop {
     bool more;     /* the last poll left work */
     bool spinning; /* not armed: nobody rings */
     bool locked;   /* struct rpr_loop_config */
-    int old_slack;
 
     int cpu; /* that the hot peers are told */
     unsigned n_turns;
@@ -110,12 +110,19 @@ void rpr_loop_stop(struct rpr_loop *loop)
     loop_wake(loop);
 }
 
+static void alarm_seen(struct rpr_watch *watch, uint32_t events)
+{
+    struct rpr_loop *loop = RPR_CONTAINER(watch, struct rpr_loop, alarm_watch);
+
+    (void)events;
+    alarm_rang(&loop->alarm);
+}
+
 /* ---- open and close --------------------------------------------------------------------------------- */
 
 static void free_loop(struct rpr_loop *loop)
 {
-    if (loop->old_slack > 0)
-        prctl(PR_SET_TIMERSLACK, (unsigned long)loop->old_slack, 0, 0, 0);
+    alarm_close(&loop->alarm);
     if (loop->wake_fd >= 0)
         close(loop->wake_fd);
     if (loop->epoll >= 0)
@@ -125,20 +132,18 @@ static void free_loop(struct rpr_loop *loop)
 
 static int open_descriptors(struct rpr_loop *loop)
 {
+    int error;
+
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (loop->epoll < 0 || loop->wake_fd < 0)
+    if (!alarm_open(&loop->alarm) || loop->epoll < 0 || loop->wake_fd < 0)
         return -RPR_EIO;
     loop->wake_watch =
         (struct rpr_watch){.ready = wake_seen, .fd = loop->wake_fd, .events = EPOLLIN};
-    return rpr_watch_start_edge(loop, &loop->wake_watch);
-}
-
-/* A thread's timers may come 50 us late unless it says otherwise: as long as the shortest of ours. */
-static void take_timers_seriously(struct rpr_loop *loop)
-{
-    loop->old_slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
-    prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
+    loop->alarm_watch =
+        (struct rpr_watch){.ready = alarm_seen, .fd = loop->alarm.fd, .events = EPOLLIN};
+    error = rpr_watch_start_edge(loop, &loop->wake_watch);
+    return error ? error : rpr_watch_start_edge(loop, &loop->alarm_watch);
 }
 
 int rpr_loop_open(struct rpr_loop **result, const struct rpr_loop_config *config)
@@ -169,7 +174,6 @@ int rpr_loop_open(struct rpr_loop **result, const struct rpr_loop_config *config
         free_loop(loop);
         return error;
     }
-    take_timers_seriously(loop);
     *result = loop;
     return 0;
 }
@@ -246,33 +250,10 @@ static void dispatch(struct rpr_loop *loop)
     loop->n_events = 0;
 }
 
-/* Whole milliseconds, for kernels before 5.11. */
-static int wait_coarsely(struct rpr_loop *loop, uint64_t wait_ns)
+/* Lets the watches see what came; if nothing did, waits for it, or comes back at once. */
+static int look(struct rpr_loop *loop, bool wait)
 {
-    uint64_t ms = wait_ns / 1000000u + (wait_ns % 1000000u != 0);
-
-    return epoll_wait(loop->epoll, loop->events, N_EVENTS, ms > 60000u ? 60000 : (int)ms);
-}
-
-static int wait_events(struct rpr_loop *loop, uint64_t wait_ns)
-{
-    struct timespec t;
-    int n;
-
-    if (wait_ns == NEVER)
-        return epoll_wait(loop->epoll, loop->events, N_EVENTS, -1);
-    if (wait_ns == 0)
-        return epoll_wait(loop->epoll, loop->events, N_EVENTS, 0);
-    t.tv_sec = (time_t)(wait_ns / 1000000000u);
-    t.tv_nsec = (long)(wait_ns % 1000000000u);
-    n = epoll_pwait2(loop->epoll, loop->events, N_EVENTS, &t, NULL);
-    return n < 0 && errno == ENOSYS ? wait_coarsely(loop, wait_ns) : n;
-}
-
-/* Sleeps at most so long, and lets the watches see what came. */
-static int look(struct rpr_loop *loop, uint64_t wait_ns)
-{
-    int n = wait_events(loop, wait_ns);
+    int n = epoll_wait(loop->epoll, loop->events, N_EVENTS, wait ? -1 : 0);
 
     if (n < 0)
         return errno == EINTR ? 0 : -RPR_EIO;
@@ -418,17 +399,16 @@ static uint64_t next_deadline(const struct rpr_loop *loop)
 
 static int sleep_at_most(struct rpr_loop *loop, int timeout_ms)
 {
-    uint64_t wait_ns = timeout_ms < 0 ? NEVER : (uint64_t)timeout_ms * 1000000u;
     uint64_t deadline = next_deadline(loop);
 
-    if (deadline != RPR_POLL_IDLE) {
-        uint64_t now = loop_clock_ns();
-        uint64_t left = deadline > now ? deadline - now : 0;
+    if (timeout_ms >= 0) {
+        uint64_t end = loop_clock_ns() + (uint64_t)timeout_ms * 1000000u;
 
-        if (left < wait_ns)
-            wait_ns = left;
+        if (end < deadline)
+            deadline = end;
     }
-    return look(loop, wait_ns);
+    alarm_set(&loop->alarm, deadline);
+    return look(loop, true);
 }
 
 /* Whoever streams to us had better fill its ring before we run. */
@@ -466,10 +446,11 @@ static void poll_node(struct rpr_loop *loop)
     loop->n_full += loop->more;
 }
 
-/* Is there nothing to do? Then looks on for a while, or asks for doorbells. */
+/* Is there nothing to do? Then looks on for a while, or asks for doorbells. What the last poll began
+ * may be due already. */
 static inline bool may_sleep(struct rpr_loop *loop)
 {
-    if (loop->more)
+    if (loop->more || next_deadline(loop) <= loop->now_ns)
         return false;
     if (loop->spin_ns && loop->now_ns - loop->active_ns < loop->spin_ns &&
         peer_runs_elsewhere(loop)) {
@@ -511,7 +492,7 @@ static inline __attribute__((always_inline)) int turn(struct rpr_loop *loop, int
         read_clocks(loop);
         if (loop->now_ns - loop->looked_ns >= LOOK_EVERY_NS) {
             loop->looked_ns = loop->now_ns;
-            error = look(loop, 0);
+            error = look(loop, false);
         }
     }
     poll_node(loop);
@@ -534,21 +515,23 @@ __attribute__((flatten)) int rpr_loop_run(struct rpr_loop *loop)
     return error;
 }
 
-uint64_t loop_settle(struct rpr_loop *loop)
+bool loop_settle(struct rpr_loop *loop)
 {
     unsigned round;
 
     loop->spinning = false;
     for (round = 0; round < MAX_ROUNDS; round++) {
-        if (look(loop, 0))
-            return RPR_POLL_MORE;
+        if (look(loop, false))
+            return false;
         read_clocks(loop);
         poll_node(loop);
         if (loop->more)
             continue;
         tell_cpu(loop, -1);
-        if (rpr_node_arm(loop->node) && loop->n_events == 0)
-            return next_deadline(loop);
+        if (rpr_node_arm(loop->node) && loop->n_events == 0) {
+            alarm_set(&loop->alarm, next_deadline(loop));
+            return true;
+        }
     }
-    return RPR_POLL_MORE;
+    return false;
 }

@@ -34,10 +34,9 @@ void loop_peer_ring(struct rpr_loop *loop, struct loop_peer *peer);
 /* Before the session ends; rings what is due. */
 void loop_peer_forget(struct rpr_loop *loop, struct loop_peer *peer);
 
-/* Does what there is to do and asks for doorbells, so that the loop's descriptor becomes readable
- * when there is more. Returns the time of the next deadline, or RPR_POLL_IDLE; RPR_POLL_MORE: there
- * was too much to do. */
-uint64_t loop_settle(struct rpr_loop *loop);
+/* Does what there is to do, asks for doorbells and sets the alarm, so that the loop's descriptor
+ * becomes readable when there is more. False: there was too much to do. */
+bool loop_settle(struct rpr_loop *loop);
 
 /* Readable when a descriptor of the loop is. The loop's. */
 int loop_fd(const struct rpr_loop *loop);

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "posix/bell.h"
+#include "posix/loop.h"
 
 static struct rpr_loop *loop;
 
@@ -163,6 +164,27 @@ static void due_timer_ends_the_turn(void **state)
         while (n_fired < i)
             assert_int_equal(rpr_loop_turn(loop, -1), 0);
     }
+}
+
+/* The kernel's timer stays where it is when a deadline moves away, and must move when one comes
+ * nearer, or after it rang for nothing. */
+static void deadlines_move_both_ways(void **state)
+{
+    struct rpr_timer timer = {.fire = fired};
+    struct rpr_node *node = rpr_loop_node(loop);
+
+    (void)state;
+    n_fired = 0;
+    rpr_timer_start(node, &timer, loop_clock_ns() + 2000000);
+    assert_int_equal(rpr_loop_turn(loop, 1), 0);
+    rpr_timer_start(node, &timer, loop_clock_ns() + 10000000);
+    while (n_fired < 1)
+        assert_int_equal(rpr_loop_turn(loop, -1), 0);
+    rpr_timer_start(node, &timer, loop_clock_ns() + UINT64_C(3600000000000));
+    assert_int_equal(rpr_loop_turn(loop, 1), 0);
+    rpr_timer_start(node, &timer, loop_clock_ns() + 1000000);
+    while (n_fired < 2)
+        assert_int_equal(rpr_loop_turn(loop, -1), 0);
 }
 
 /* 100 us are not rounded to milliseconds: the best of many is close. */
@@ -352,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(watch_stops_another, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(watch_stops_itself, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(due_timer_ends_the_turn, open_loop, close_loop),
+        cmocka_unit_test_setup_teardown(deadlines_move_both_ways, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(timers_are_fine_grained, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(timeout_is_kept, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(posts_wake, open_loop, close_loop),
