@@ -10,6 +10,7 @@ Exit status: 0 measured (missed targets are shown, they are not an error), 1 a p
 2 usage, 130 interrupted.
 """
 import argparse
+import contextlib
 import fnmatch
 import json
 import os
@@ -27,7 +28,8 @@ from statistics import median
 # ---- what is measured --------------------------------------------------------------------------
 
 # `package`: what a program needs that it may be missing, and then is not built.
-Program = namedtuple("Program", "binary names package", defaults=(None,))
+# `gathered`: it is run with the kernel's workers kept on its CPU, too.
+Program = namedtuple("Program", "binary names package gathered", defaults=(None, False))
 
 
 def routed_names(peer):
@@ -39,6 +41,7 @@ FLOORS = (
     Program("floor_rtt", ("floor_rtt_poll", "floor_rtt_eventfd_1core")),
     Program("floor_relay", ("floor_relay_rtt_1core",)),
     Program("floor_forwarder", ("floor_forwarder_socketpair_1core",)),
+    Program("floor_pty", ("floor_forwarder_pty_1core",), gathered=True),
     Program("floor_memcpy", ("floor_memcpy_64", "floor_memcpy_496", "floor_memcpy_2048")),
 )
 PROGRAMS = (
@@ -47,7 +50,9 @@ PROGRAMS = (
                        "direct_oneway_64", "direct_oneway_496", "direct_oneway_2048")),
     Program("routed", ("routed_rtt_1core", "routed_rtt_2core", "routed_oneway_64_1core",
                        "routed_oneway_496_1core", "routed_oneway_2048_1core")),
-    Program("routed_pty", ("routed_rtt_pty_1core",)),
+    Program("routed_pty", ("routed_rtt_pty_1core",), gathered=True),
+    Program("floor_pty", ("floor_forwarder_pty_2core",)),
+    Program("routed_pty", ("routed_rtt_pty_2core",)),
     Program("codec", ("codec_memcpy_2008", "codec_encode_2008", "codec_decode_2008",
                       "codec_encode_text_2008", "codec_decode_text_2008")),
     Program("peer_seqpacket", routed_names("seqpacket")),
@@ -93,6 +98,8 @@ TARGETS = (
     Scaled("direct_oneway_496", 1000 / 8, *POLL),  # 8 M/s
     Quotient("routed_rtt_1core", "floor_relay_rtt_1core", 1.15),
     Quotient("routed_rtt_pty_1core", "floor_forwarder_socketpair_1core", 3),
+    Quotient("routed_rtt_pty_1core", "floor_forwarder_pty_1core", 1.6),
+    Quotient("routed_rtt_pty_2core", "floor_forwarder_pty_2core", 1.6),
     Scaled("routed_oneway_64_1core", 200, *RING),
     Scaled("routed_oneway_496_1core", 250, *RING),
     Scaled("codec_encode_2008", 2008, *RING),  # 1 GB/s, CRC included
@@ -124,6 +131,9 @@ METHOD = {
     "unit": "ns per message or per round trip, unless instructions",
     "pinning": "1core: all processes on the first allowed CPU, receivers asleep when idle; "
                "two cores: the first two; each program pins itself",
+    "terminals": "a pty's bytes are carried by a worker of the kernel. pty_1core: it is kept on that "
+                 "CPU too, by /sys/devices/virtual/workqueue/cpumask, which needs root; pty_2core: "
+                 "wherever the kernel likes",
     "statistic": "value is the median of the runs, each run after its own warm-up",
     "order": "rounds over all programs in turn, the floors first and last in every round",
     "quiet": f"no floor's median differs by more than {QUIET_DRIFT:.0%} between the first and the "
@@ -256,6 +266,28 @@ def text_of(report, missing):
     return "\n".join(lines)
 
 
+# ---- the kernel's workers ------------------------------------------------------------------------
+
+def mask_of(cpu):
+    """A CPU mask as sysfs has it: words of 32 bits in hexadecimal, the highest first."""
+    return ",".join([f"{1 << cpu % 32:x}"] + ["00000000"] * (cpu // 32))
+
+
+@contextlib.contextmanager
+def gathered_workers(mask):
+    """Keeps the kernel's unbound workers on the CPU that programs pin themselves to."""
+    try:
+        before = mask.read_text()
+        mask.write_text(mask_of(min(os.sched_getaffinity(0))))
+    except OSError as error:
+        raise Skipped(f"the kernel's workers stay where they are: {mask}: "
+                      f"{error.strerror}") from None
+    try:
+        yield
+    finally:
+        mask.write_text(before)
+
+
 # ---- running -------------------------------------------------------------------------------------
 
 def run_command(command, source):
@@ -312,8 +344,9 @@ class Progress:
 class Bench:
     """One selection of programs, run in rounds until the machine was quiet for a whole attempt."""
 
-    def __init__(self, folder, programs, counts, peers, progress):
+    def __init__(self, folder, workers, programs, counts, peers, progress):
         self.folder = folder
+        self.workers = workers
         self.programs = programs
         self.counts = counts
         self.peers = peers
@@ -324,9 +357,10 @@ class Bench:
         if program.package and not (self.folder / program.binary).exists():
             self.not_run.update(dict.fromkeys(program.names, f"built without {program.package}"))
             return {}
+        command = [str(self.folder / program.binary)] + ["--gathered"] * program.gathered
         try:
-            values = parse_lines(run_command([str(self.folder / program.binary)], program.binary),
-                                 program.binary)
+            with gathered_workers(self.workers) if program.gathered else contextlib.nullcontext():
+                values = parse_lines(run_command(command, program.binary), program.binary)
         except Skipped as skipped:
             self.not_run.update(dict.fromkeys(program.names, str(skipped)))
             return {}
@@ -436,6 +470,9 @@ def parse_arguments(arguments):
                         "lines (ns), as peer_NAME_*")
     parser.add_argument("--only", default="*", metavar="PATTERN",
                         help="names to measure, as a shell pattern; the floors always run")
+    parser.add_argument("--workers", type=Path, metavar="FILE",
+                        default="/sys/devices/virtual/workqueue/cpumask",
+                        help="on which CPUs the kernel's workers may run")
     parser.add_argument("--bin", type=Path, default=Path(build) / "bench", metavar="DIR",
                         help="where the programs are")
     options = parser.parse_args(arguments)
@@ -452,7 +489,7 @@ def parse_arguments(arguments):
 def run(options, progress):
     peers = {name: command for name, command in options.peer
              if fnmatch.fnmatchcase(f"peer_{name}", options.only)}
-    bench = Bench(options.bin, select(PROGRAMS, options.only),
+    bench = Bench(options.bin, options.workers, select(PROGRAMS, options.only),
                   select_names(COUNTS, options.only), peers, progress)
     rounds = ROUNDS_QUICK if options.quick else ROUNDS
     # First, because a count that fails should not cost the minutes before it.

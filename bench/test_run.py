@@ -129,7 +129,7 @@ class Attempts(unittest.TestCase):
     """measure() over made-up attempts: each is the level that one floor moves to half way."""
 
     def measure(self, *levels):
-        bench = run.Bench(Path("."), (), (), {}, run.Progress(io.StringIO()))
+        bench = run.Bench(Path("."), Path("."), (), (), {}, run.Progress(io.StringIO()))
         series = iter(levels)
         bench.attempt = lambda rounds: {"floor_ring_64": [100.0, next(series)]}
         with contextlib.redirect_stderr(io.StringIO()):
@@ -152,8 +152,15 @@ class Processes(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.bin = Path(folder.name)
         self.log = self.bin / "log"
+        self.workers = self.bin / "workers"
+        self.workers.write_text("ff\n")
+        self.expected = {}
         for program in run.FLOORS + run.PROGRAMS:
-            self.stand_in(program.binary, "".join(f"echo {n} 10\n" for n in program.names))
+            words = "".join(f"echo {n} 10; " for n in program.names)
+            self.expected.setdefault(program.binary, {})[program.gathered] = words
+        for binary, words in self.expected.items():
+            self.stand_in(binary, f"case $1 in --gathered) {words.get(True, 'exit 9')};; "
+                                  f"*) {words.get(False, 'exit 9')};; esac")
 
     def stand_in(self, binary, script):
         path = self.bin / binary
@@ -161,7 +168,8 @@ class Processes(unittest.TestCase):
         path.chmod(0o755)
 
     def start(self, *arguments):
-        return subprocess.Popen([sys.executable, RUN, "--bin", self.bin, "--quick", *arguments],
+        return subprocess.Popen([sys.executable, RUN, "--bin", self.bin, "--quick",
+                                 "--workers", self.workers, *arguments],
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run_it(self, *arguments):
@@ -201,6 +209,21 @@ class Processes(unittest.TestCase):
         status, out, _ = self.run_it("--only", "floor_rtt_poll")
         self.assertEqual(status, 0)
         self.assertRegex(out, r"floor_rtt_poll +not run: floor_rtt: one processor")
+
+    def test_workers_are_gathered_and_go_back(self):
+        self.stand_in("routed_pty", f"cat {self.workers} >&2; [ $(cat {self.workers}) != ff ] && "
+                                    "echo routed_rtt_pty_1core 10 || echo routed_rtt_pty_2core 10")
+        status, out, err = self.run_it("--only", "routed_rtt_pty_*")
+        self.assertEqual(status, 0, err)
+        self.assertEqual(self.workers.read_text(), "ff\n")
+        self.assertRegex(out, r"routed_rtt_pty_1core +10\.00")
+        self.assertRegex(out, r"routed_rtt_pty_2core +10\.00")
+
+    def test_workers_that_cannot_be_gathered_are_said(self):
+        self.workers.unlink()
+        status, out, _ = self.run_it("--only", "routed_rtt_pty_*")
+        self.assertEqual(status, 0)
+        self.assertRegex(out, r"routed_rtt_pty_1core +not run: the kernel's workers stay .*workers")
 
     def test_missing_program(self):
         (self.bin / "floor_relay").unlink()
