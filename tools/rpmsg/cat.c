@@ -120,26 +120,42 @@ static void wait_for_work(const struct cat *cat)
     poll(fds, 2, -1);
 }
 
-static void receive_some(struct cat *cat)
+static bool all_sent(const struct cat *cat)
+{
+    return cat->eof && cat->begin == cat->end;
+}
+
+/* True: the peer has closed. A program that reads on takes that for a good end if nothing was left to
+ * be sent, and the end of stdin may be all that is. */
+static bool receive_some(struct cat *cat)
 {
     int result = sink_receive(&cat->sink, cat->client, 0);
 
-    if (result != -RPR_ETIMEDOUT)
+    if (result == -RPR_ETIMEDOUT)
+        return false;
+    if (result == -RPR_ENOENT && cat->read_ms > 0 && !cat->eof && cat->begin == cat->end &&
+        stdin_has_more())
+        read_stdin(cat);
+    if (result != -RPR_ENOENT || cat->read_ms == 0 || !all_sent(cat))
         die_gone(cat, result);
+    return true;
 }
 
-static void copy(struct cat *cat)
+/* True: the peer has closed when all was sent. */
+static bool copy(struct cat *cat)
 {
-    while (!cat->eof || cat->begin < cat->end) {
+    while (!all_sent(cat)) {
         bool full = send_some(cat);
-        receive_some(cat);
-        if (cat->eof && cat->begin == cat->end)
-            return;
+        if (receive_some(cat))
+            return true;
+        if (all_sent(cat))
+            break;
         if (full || !stdin_has_more() || cat->eof)
             wait_for_work(cat);
         if (!cat->eof && cat->end - cat->begin < sizeof(cat->data) && stdin_has_more())
             read_stdin(cat);
     }
+    return false;
 }
 
 /* -w: until the time is over or the peer closes, which is then as good an end: true. */
@@ -155,9 +171,10 @@ static bool read_on(struct cat *cat)
     return result == -RPR_ENOENT;
 }
 
-static void finish(struct cat *cat)
+static void finish(struct cat *cat, bool closed)
 {
-    bool closed = read_on(cat);
+    if (!closed)
+        closed = read_on(cat);
     int result = rpr_client_close(cat->client, -1);
 
     if (result != 0 && !closed)
@@ -175,8 +192,7 @@ static int run(struct cat *cat)
         die(cat->cli, STATUS_GONE, "nobody serves '%s' on %s", cat->service, cat->device);
     if (result != 0)
         die_gone(cat, result);
-    copy(cat);
-    finish(cat);
+    finish(cat, copy(cat));
     if (cat->verbose)
         complain(cat->cli, "sent %llu bytes in %llu messages, received %llu bytes in %llu messages",
                  (unsigned long long)cat->sent_bytes, (unsigned long long)cat->sent_messages,
