@@ -16,6 +16,7 @@
 #include <rpr/rpr.h>
 
 #include "base/bytes.h"
+#include "options.h"
 
 #define MS(n)      ((uint64_t)(n)*1000000u)
 #define ADDR       100u /* needs no name service */
@@ -303,12 +304,7 @@ int main(int argc, char **argv)
     uint64_t seed = 1;
     bool held = true;
 
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--frames") == 0)
-            frames = (uint32_t)strtoul(argv[i + 1], NULL, 10);
-        else if (strcmp(argv[i], "--seed") == 0)
-            seed = strtoull(argv[i + 1], NULL, 10);
-    }
+    campaign_options(argc, argv, "--frames", &frames, &seed);
     printf("seed %llu: serial_noise --frames %u --seed %llu repeats it\n", (unsigned long long)seed,
            frames, (unsigned long long)seed);
     for (unsigned i = 0; i < 4; i++)

@@ -16,6 +16,7 @@
 #include <rpr/rpr.h>
 
 #include "base/bytes.h"
+#include "options.h"
 
 #define MS(n)   ((uint64_t)(n)*1000000u)
 #define N_KINDS 7u
@@ -287,12 +288,7 @@ int main(int argc, char **argv)
     size_t memory = 0;
 
     campaign.seed = 1;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--times") == 0)
-            times = (uint32_t)strtoul(argv[i + 1], NULL, 10);
-        else if (strcmp(argv[i], "--seed") == 0)
-            campaign.seed = strtoull(argv[i + 1], NULL, 10);
-    }
+    campaign_options(argc, argv, "--times", &times, &campaign.seed);
     campaign.random = campaign.seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
     campaign.platform = (struct rpr_platform){.alloc = get_memory, .free = put_memory};
     campaign.now = MS(1000);
