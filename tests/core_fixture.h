@@ -22,6 +22,7 @@
 #include "wire/credit.h"
 #include "wire/header.h"
 #include "wire/ns.h"
+#include "wire/word.h"
 
 #define US(n) ((uint64_t)(n)*1000u)
 #define MS(n) ((uint64_t)(n)*1000000u)
@@ -188,7 +189,8 @@ struct wire {
     uint32_t slot_size;     /* of every tx buffer, header included */
     unsigned n_open, n_close, n_destroyed_lives, n_flushes, n_polls;
     bool armed, want_writable, running, gone;
-    bool lossy; /* what wire_up() says */
+    bool lossy;   /* what wire_up() says */
+    uint32_t tag; /* of the words that the node has said, where they are numbered */
     uint32_t tx_len;
 };
 
@@ -460,8 +462,26 @@ static inline void wire_back(struct wire *w, uint32_t id)
         rpr_link_ready(&w->link);
 }
 
+/* The number and what is in it; "heard n;" if that is all. */
+static inline size_t wire_open_word(struct wire *w, struct wire_message *m, char *text, size_t room)
+{
+    struct word_head head;
+
+    if (m->len == WORD_HEARD_BYTES)
+        return (size_t)snprintf(text, room, "heard %u;", (unsigned)(get_le32(m->data) & 0xffff));
+    assert_true(m->len >= WORD_HEAD_BYTES);
+    word_decode(&head, m->data);
+    w->tag = head.number & WORD_TAG_MASK;
+    m->src = head.src;
+    m->dst = head.dst;
+    m->len = (uint16_t)(m->len - WORD_HEAD_BYTES);
+    memmove(m->data, m->data + WORD_HEAD_BYTES, m->len);
+    return (size_t)snprintf(text, room, "#%u ", (unsigned)(head.number & 0xffff));
+}
+
 /* All that was sent as text: "CREATE name addr;", "ACK ..", "DESTROY ..", "src>dst data;",
- * "GRANT addr from limit;", "SENT addr from n;". Addresses of this node are shown without generation. */
+ * "GRANT addr from limit;", "SENT addr from n;", "heard n;", and with "#n " in front of it a word that
+ * is the n-th. Addresses of this node are shown without generation. */
 static inline const char *wire_said(struct wire *w)
 {
     static char text[1 << 16];
@@ -470,8 +490,14 @@ static inline const char *wire_said(struct wire *w)
 
     text[0] = '\0';
     while (wire_get(w, &m, true)) {
-        size_t room = sizeof text - n;
+        size_t room;
 
+        if (m.dst == RPMSG_ADDR_WORD) {
+            n += wire_open_word(w, &m, text + n, sizeof text - n);
+            if (m.dst == RPMSG_ADDR_WORD)
+                continue; /* it was empty */
+        }
+        room = sizeof text - n;
         if (m.dst == RPMSG_ADDR_NS) {
             static const char *const words[] = {"CREATE", "DESTROY", "ACK"};
             struct ns_message ns;
@@ -518,6 +544,40 @@ static inline void wire_sent(struct wire *w, uint32_t addr, uint32_t from, uint3
 
     credit_encode(payload, &entry);
     wire_put(w, RPMSG_ADDR_SENT, RPMSG_ADDR_SENT, payload, sizeof payload);
+}
+
+#define PEER_TAG 0xabcd0000u
+
+/* The peer has the first `n` of the node's words. */
+static inline void wire_heard(struct wire *w, uint32_t n)
+{
+    uint8_t payload[WORD_HEARD_BYTES];
+
+    put_le32(payload, n ? word_number(w->tag, n) : 0);
+    wire_put(w, RPMSG_ADDR_WORD, RPMSG_ADDR_WORD, payload, sizeof payload);
+}
+
+/* The peer's n-th word. */
+static inline void wire_word(struct wire *w, uint32_t n, uint32_t src, uint32_t dst,
+                             const void *data, size_t len)
+{
+    struct word_head head = {.number = word_number(PEER_TAG, n), .src = src, .dst = dst};
+    uint8_t payload[WIRE_BYTES];
+
+    word_encode(payload, &head);
+    memcpy(payload + WORD_HEAD_BYTES, data, len);
+    wire_put(w, RPMSG_ADDR_WORD, RPMSG_ADDR_WORD, payload, WORD_HEAD_BYTES + len);
+}
+
+static inline void wire_word_ns(struct wire *w, uint32_t n, const char *name, uint32_t addr,
+                                uint32_t flags)
+{
+    struct ns_message message = {.addr = addr, .flags = flags};
+    uint8_t payload[RPMSG_NS_BYTES];
+
+    snprintf(message.name, sizeof message.name, "%s", name);
+    ns_encode(payload, &message);
+    wire_word(w, n, addr, RPMSG_ADDR_NS, payload, sizeof payload);
 }
 
 /* ---- endpoints ------------------------------------------------------------------------------ */

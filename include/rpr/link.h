@@ -160,6 +160,8 @@ struct rpr_link {
     char reason[RPR_REASON_MAX];
     struct rpr_timer report_timer; /* lossy: senders without credit say what they have sent */
     bool starving;                 /* there is a new one of them; under the lock */
+    bool like_ours;                /* lossy: the peer may be one of ours, and not have heard it */
+    struct words *words;           /* lossy: see rpr_link_numbered() */
 };
 
 /* Adds the link and the device named `remote` to the node and opens it. `kind` ("shm", "loop") is
@@ -227,6 +229,14 @@ void rpr_link_credit(struct rpr_link *link);
  * On a lossy link what it sent before it was heard may have been lost. */
 #define RPR_LINK_OURS "rpr"
 void rpr_link_ours(struct rpr_link *link);
+
+/* On a lossy link something came that cannot be read, and nothing else in this session: that we are
+ * of this project may not have been heard, and is said again. */
+void rpr_link_unheard(struct rpr_link *link);
+
+/* Do words of the name service and messages of endpoints with RPR_EPT_CONTROL reach the peer even if
+ * the link loses some (SPEC, "numbered words")? Where no message is ever lost: false. */
+bool rpr_link_numbered(const struct rpr_link *link);
 
 /* ---- routed devices (made by the router's edge) ------------------------------------------------ */
 

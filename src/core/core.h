@@ -164,7 +164,7 @@ struct rpr_endpoint {
     uint32_t fixed_dest;
     char name[RPR_NAME_MAX + 1];
     bool unanswered;    /* its CREATE has left, and nothing has come of it */
-    uint32_t repeat_ms; /* lossy links: until it is said again; 0: not said yet */
+    uint32_t repeat_ms; /* until it is said again; 0: not said yet */
     uint32_t report_ms; /* lossy links: between two reports of what was sent; 0: none yet */
     uint64_t report_ns; /* when the next is due */
 };
@@ -330,10 +330,29 @@ static inline void credit_consumed(struct rpr_endpoint *e)
         credit_due(e);
 }
 
+/* ---- words of the name service and the router on links that lose messages: words.c ------------------ */
+
+void words_start(struct rpr_link *link); /* of a session */
+void words_stop(struct rpr_link *link);
+void words_free(struct rpr_link *link);
+/* False: not now. On a link that is rpr_link_numbered(), under its lock. */
+bool words_say(struct rpr_link *link, uint32_t src, uint32_t dst, const void *payload,
+               uint32_t len);
+/* It was said without a number, before it was known that the peer is one of ours: words_agreed() says
+ * it again. For what does not matter to whoever hears it twice. */
+void words_keep(struct rpr_link *link, uint32_t src, uint32_t dst, const void *payload,
+                uint32_t len);
+void words_agreed(struct rpr_link *link);
+bool words_full(const struct rpr_link *link); /* until the peer has heard more */
+void words_answer(struct rpr_link *link);     /* if the peer waits for it */
+bool words_pending(const struct rpr_link *link);
+void words_receive(struct rpr_link *link, const struct rpr_msg *msg);
+
 /* ---- kept messages: receive.c ------------------------------------------------------------------------ */
 
 void receive_drop_kept(struct rpr_endpoint *e);
 void receive_resume(struct rpr_endpoint *e);
+void receive_word(struct rpr_link *link, struct rpr_msg *msg, uint32_t dst); /* a numbered one */
 
 /* ---- link: link.c ---------------------------------------------------------------------------------------- */
 
@@ -351,6 +370,7 @@ void link_wait_later(struct rpr_link *link, struct rpr_endpoint *e); /* takes th
 void link_missed(struct rpr_link *link,
                  struct rpr_endpoint *e);      /* the owner found the lock taken */
 void link_missed_again(struct rpr_node *node); /* tells those `writable` */
+void link_like_ours(struct rpr_link *link);    /* the peer said something that only ours do */
 void link_touch(struct rpr_link *link);        /* flush it at the end of this poll */
 void link_flush_touched(struct rpr_node *node);
 bool link_attend(struct rpr_link *link, unsigned budget); /* true: more is there */

@@ -381,7 +381,7 @@ static void heard_sent(struct rpr_link *link, const struct credit_entry *entry)
  * agreement may be what was lost. */
 bool credit_agreed(struct rpr_link *link)
 {
-    if (!link->credit && link->lossy)
+    if (link->lossy)
         rpr_link_ours(link);
     return link->credit;
 }

@@ -315,14 +315,15 @@ void endpoint_ask_again(struct rpr_endpoint *e)
     e->repeat_ms = e->repeat_ms * 2 > REPEAT_LAST_MS ? REPEAT_LAST_MS : e->repeat_ms * 2;
 }
 
-/* It, or the answer, may be lost. Only one of ours hears it twice: NuttX keeps each CREATE that has
- * no taker yet, and would have two takers then. */
+/* It, or the answer, may be lost before both know what they are; after that words are numbered. Only
+ * one of ours hears it twice: NuttX keeps each CREATE that has no taker yet, and would have two takers
+ * then. */
 void endpoint_asked(struct rpr_endpoint *e)
 {
     struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
 
     e->unanswered = e->dest == RPMSG_ADDR_ANY;
-    if (link->lossy && link->dialect == RPR_DIALECT_RPR)
+    if (link->like_ours && !rpr_link_numbered(link))
         endpoint_ask_again(e);
 }
 

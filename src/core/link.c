@@ -324,7 +324,8 @@ static void settle_attention(struct rpr_link *link)
         link_attention(link);
         return;
     }
-    pending = link->control_head || link->grant_head || link->wait_head;
+    pending = (link->control_head && !words_full(link)) || link->grant_head || link->wait_head ||
+              words_pending(link);
     if (!link->doom && (pending || link->stopper || !link->incarnation))
         atomic_store_explicit(&link->attention, ATTENTION_KNOWN, memory_order_relaxed);
     link_unlock(link);
@@ -359,6 +360,8 @@ bool link_attend(struct rpr_link *link, unsigned budget)
         credit_flush(link);
     if (link->incarnation && link->lossy)
         credit_attend(link);
+    if (link->incarnation)
+        words_answer(link);
     settle_attention(link);
     return more && link->incarnation;
 }
@@ -461,6 +464,7 @@ void link_bury(struct rpr_node *node)
         *grave = link->next;
         if (link->lock)
             node->platform->lock_free(node->platform->ctx, link->lock);
+        words_free(link);
         link->ops->destroy(link);
     }
 }
@@ -498,6 +502,7 @@ void rpr_link_up(struct rpr_link *link, const struct rpr_session *session)
     link->credit = session->credit;
     link->may_ack = session->may_ack;
     link->lossy = session->lossy;
+    link->like_ours = session->lossy && session->dialect == RPR_DIALECT_RPR;
     link->wait_us = WAIT_FIRST_US;
     link->up_at_ns = link->node->now_ns;
     link_lock(link);
@@ -505,6 +510,7 @@ void rpr_link_up(struct rpr_link *link, const struct rpr_session *session)
     link_unlock(link);
     link_attention(link);
     rpr_link_ready(link);
+    words_start(link);
     device_take_up(link->device, link, session->tx_len, session->rx_len);
 }
 
@@ -513,6 +519,10 @@ void rpr_link_credit(struct rpr_link *link)
     struct rpr_endpoint *e;
     struct rpr_device *d;
 
+    if (link->lossy && link->dialect != RPR_DIALECT_RPR) {
+        rpr_link_ours(link); /* what said so first is lost, or on its way */
+        return;
+    }
     if (link->credit)
         return;
     link->credit = true;
@@ -528,22 +538,54 @@ static void report_fired(struct rpr_timer *timer, uint64_t now_ns)
     credit_report(RPR_CONTAINER(timer, struct rpr_link, report_timer));
 }
 
-void rpr_link_ours(struct rpr_link *link)
+/* What was said until now may be lost. Whoever speaks for himself (the router) is told. */
+static void say_again(struct rpr_link *link, bool numbered)
 {
     struct rpr_endpoint *e;
     struct rpr_device *d;
 
+    for (d = link->node->devices; d; d = d->next) {
+        for (e = d->link == link ? d->first : NULL; e; e = e->next) {
+            endpoint_ask_again(e);
+            if (numbered && (e->flags & RPR_EPT_CONTROL) && e->sendable) {
+                link_lock(link);
+                link_wait(link, e);
+                link_unlock(link);
+            }
+        }
+    }
+}
+
+void link_like_ours(struct rpr_link *link)
+{
+    if (link->like_ours)
+        return;
+    link->like_ours = true;
+    say_again(link, false);
+}
+
+void rpr_link_unheard(struct rpr_link *link)
+{
+    struct rpr_endpoint *e = endpoint_by_name(link->device, RPR_LINK_OURS, RPR_ADDR_ANY);
+
     CHECK_OWNER(link->node);
-    if (!link->incarnation)
+    if (link->incarnation && link->lossy && e && !e->again.active)
+        endpoint_ask_again(e);
+}
+
+void rpr_link_ours(struct rpr_link *link)
+{
+    CHECK_OWNER(link->node);
+    if (!link->incarnation || link->dialect == RPR_DIALECT_RPR)
         return;
     link->dialect = RPR_DIALECT_RPR;
     link->may_ack = false;
     rpr_link_credit(link);
     if (!link->lossy)
         return;
-    for (d = link->node->devices; d; d = d->next)
-        for (e = d->link == link ? d->first : NULL; e; e = e->next)
-            endpoint_ask_again(e);
+    link->like_ours = true;
+    words_agreed(link);
+    say_again(link, true);
 }
 
 /* ---- down ---------------------------------------------------------------------------------------------------- */
@@ -651,6 +693,7 @@ static void end_session(struct rpr_link *link)
     rpr_timer_stop(link->node, &link->wait_timer);
     rpr_timer_stop(link->node, &link->retry_timer);
     rpr_timer_stop(link->node, &link->report_timer);
+    words_stop(link);
     forget_queues(link);
     if (doom != DOOM_LOST)
         close_carrier(link);

@@ -105,8 +105,13 @@ static bool send_word(struct rpr_link *link, struct rpr_endpoint *e, bool *narro
                                      [NS_WORD_ACK] = NS_CREATE_ACK,
                                      [NS_WORD_DESTROY] = NS_DESTROY};
     struct ns_message message = {.addr = e->addr, .flags = flags[e->word]};
+    uint8_t payload[RPMSG_NS_BYTES];
     struct rpr_slot slot;
 
+    wire_name(e, message.name);
+    ns_encode(payload, &message);
+    if (rpr_link_numbered(link))
+        return words_say(link, e->addr, RPMSG_ADDR_NS, payload, sizeof payload);
     if (link->ops->reserve(link, &slot, true))
         return false;
     *narrow = slot.size < RPMSG_HEADER_BYTES + RPMSG_NS_BYTES; /* the driver's word, for a device */
@@ -114,10 +119,11 @@ static bool send_word(struct rpr_link *link, struct rpr_endpoint *e, bool *narro
         link->ops->cancel(link, slot.id);
         return false;
     }
-    wire_name(e, message.name);
     header_put(slot.msg, e->addr, RPMSG_ADDR_NS, RPMSG_NS_BYTES);
-    ns_encode(slot.msg + RPMSG_HEADER_BYTES, &message);
+    memcpy(slot.msg + RPMSG_HEADER_BYTES, payload, sizeof payload);
     link->ops->commit(link, slot.id, RPMSG_HEADER_BYTES + RPMSG_NS_BYTES);
+    if (e->word == NS_WORD_DESTROY)
+        words_keep(link, e->addr, RPMSG_ADDR_NS, payload, sizeof payload);
     return true;
 }
 
@@ -426,12 +432,29 @@ static void answer_again(struct rpr_device *d, const char *name, uint32_t addr)
         ns_word(e, NS_WORD_ACK);
 }
 
+/* Who announces this service from another address has begun anew: noise has hidden it. */
+static bool begun_anew(struct rpr_device *d, const char *name, uint32_t addr)
+{
+    struct rpr_endpoint *e;
+
+    if (!d->link || d != d->link->device || !rpr_link_numbered(d->link) ||
+        text_differs(name, RPR_LINK_OURS))
+        return false;
+    for (e = d->first; e && text_differs(e->name, RPR_LINK_OURS); e = e->next)
+        ;
+    return e && e->dest != RPMSG_ADDR_ANY && e->dest != addr;
+}
+
 /* What was said of an endpoint of this device. */
 static void dispatch(struct rpr_device *d, const char *name, const struct ns_message *message)
 {
     if (message->flags == NS_CREATE && d->link && d->link->lossy &&
         d->link->dialect == RPR_DIALECT_RPR)
         answer_again(d, name, message->addr);
+    if (message->flags == NS_CREATE && begun_anew(d, name, message->addr)) {
+        rpr_link_broken(d->link, "the peer has begun a session that was not heard of");
+        return;
+    }
     if (intercepted(d, name, message))
         return;
     if (message->flags == NS_CREATE)
@@ -484,6 +507,8 @@ void ns_receive(struct rpr_link *link, const uint8_t *payload, uint32_t len)
         d->counters.errors++;
         return;
     }
+    if (link->lossy && message.addr > ADDRESS_SLOT_MASK && message.addr != RPMSG_ADDR_ANY)
+        link_like_ours(link);
     if (route_parse(name, cpu, service))
         routed = device_routed_by_name(d, cpu);
     if (routed) {

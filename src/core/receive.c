@@ -297,11 +297,25 @@ static __attribute__((noinline)) enum rpr_link_rx_result special(struct rpr_link
     }
     if (dst == RPMSG_ADDR_NS)
         ns_receive(link, msg->data, msg->len);
+    else if (dst == RPMSG_ADDR_WORD && link->words && credit_agreed(link))
+        words_receive(link, msg);
     else if ((dst == RPMSG_ADDR_CREDIT || dst == RPMSG_ADDR_SENT) && credit_agreed(link))
         credit_receive(link, dst, msg->data, msg->len);
     else
         link->device->counters.late++;
     return RPR_LINK_RX_DONE;
+}
+
+/* Of the name service, or for a control endpoint of the router. */
+void receive_word(struct rpr_link *link, struct rpr_msg *msg, uint32_t dst)
+{
+    struct rpr_endpoint *e = address_find(&link->device->addresses, dst);
+
+    msg->endpoint = e;
+    if (e ? e->flags & RPR_EPT_CONTROL : dst == RPMSG_ADDR_NS)
+        (void)special(link, e, msg, dst);
+    else
+        link->device->counters.late++;
 }
 
 static enum rpr_link_rx_result bad_length(struct rpr_link *link)

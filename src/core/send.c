@@ -5,6 +5,8 @@
  */
 #include "core/core.h"
 
+#include "wire/word.h"
+
 static inline bool control_waits(struct rpr_link *link)
 {
     return atomic_load_explicit(&link->n_control, memory_order_relaxed) != 0;
@@ -203,12 +205,45 @@ void rpr_cancel(rpr_ept_t ept, struct rpr_buf *buf)
     link_unlock(link);
 }
 
+/* What the router says where messages are lost. False: they are not, or not to this peer. */
+static bool send_numbered(rpr_ept_t ept, const void *data, size_t len, unsigned flags, int *error)
+{
+    struct rpr_endpoint *e = ept.endpoint;
+    bool missed, numbered;
+    struct rpr_link *link = enter(e, &missed);
+
+    if (!link) {
+        *error = not_on_link(ept, missed);
+        return true;
+    }
+    numbered = rpr_link_numbered(link);
+    *error = 0;
+    if (numbered && !link->lock)
+        control_first(link);
+    if (numbered && endpoint_generation(e) != ept.generation) {
+        *error = -RPR_ESTALE;
+    } else if (numbered && !e->sendable) {
+        *error = -RPR_ENOTCONN;
+    } else if (numbered && !words_say(link, e->addr, e->dest, data, (uint32_t)len)) {
+        *error = -RPR_EAGAIN;
+        link_wait(link, e);
+    } else if (numbered) {
+        counted(e);
+        finish(link, flags);
+    }
+    link_unlock(link);
+    return numbered;
+}
+
 static __attribute__((noinline)) int send_slowly(rpr_ept_t ept, const void *data, size_t len,
                                                  unsigned flags)
 {
     struct rpr_buf buf;
     int error;
 
+    if ((ept.endpoint->flags & RPR_EPT_CONTROL) && len <= WORD_PAYLOAD_BYTES &&
+        send_numbered(ept, data, len, flags, &error))
+        return error;
     error = reserve(ept, &buf, len);
     if (error)
         return error;

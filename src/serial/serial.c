@@ -38,6 +38,7 @@ struct session {
     unsigned n_refs; /* the incarnation's, and that of the connection */
     size_t bytes;
     bool up;            /* the core knows it */
+    bool heard;         /* a frame has come whole */
     bool ended;         /* nothing is sent any more */
     uint32_t receiving; /* rx buffer that is decoded into, or QUEUE_NONE */
     struct queue tx, rx;
@@ -301,6 +302,7 @@ static void take_frame(struct serial *s)
         return;
     }
     s->count.frames_rx++;
+    session->heard = true;
     s->peer_has_crc |= get_le16(s->decoder.to) != 0;
     queue_push(&session->rx, session->receiving, s->decoder.n - RPR_FRAME_HEADER_BYTES);
     session->receiving = QUEUE_NONE;
@@ -323,6 +325,12 @@ static void on_event(struct serial *s, enum rpr_frame_event event, uint64_t now)
 
 static void count_errors(struct serial *s)
 {
+    const struct rpr_frame_counters *c = &s->decoder.counters;
+    bool noise =
+        c->crc > s->count.bad_crc || c->length > s->count.bad_length || c->stray > s->count.stray;
+
+    if (noise && s->session && s->session->up && !s->session->heard)
+        rpr_link_unheard(&s->link);
     s->count.bad_crc = s->decoder.counters.crc;
     s->count.bad_length = s->decoder.counters.length;
     s->count.stray = s->decoder.counters.stray;

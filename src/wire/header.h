@@ -16,6 +16,7 @@
 #define RPMSG_ADDR_NS      53u        /* name service */
 #define RPMSG_ADDR_CREDIT  54u        /* flow control between nodes of this project, once agreed */
 #define RPMSG_ADDR_SENT    55u        /* the same, the other way: how much was sent */
+#define RPMSG_ADDR_WORD    56u        /* numbered words, on links that lose messages */
 #define RPMSG_ADDR_DYNAMIC 1024u      /* first dynamic address; below are predefined services */
 #define RPMSG_ADDR_ANY     UINT32_MAX /* "not known yet"; never a destination on the wire */
 
