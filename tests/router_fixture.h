@@ -273,7 +273,8 @@ static inline size_t peer_show(struct peer *p, const struct wire_message *m, cha
             peer_learn(p, ns.name, ns.addr);
         return (size_t)snprintf(to, room, "%s %s;", words[ns.flags], ns.name);
     }
-    if (m->len == ROUTER_BYTES && router_decode(&r, m->data, m->len) == ROUTER_OK)
+    if ((m->len == ROUTER_BYTES || m->len == ROUTER_LONG_BYTES) &&
+        router_decode(&r, m->data, m->len) == ROUTER_OK)
         return (size_t)snprintf(to, room, "%u:%s;", (unsigned)(m->dst & ADDR_SHOWN),
                                 commands[r.cmd]);
     if (m->dst == RPMSG_ADDR_CREDIT)
@@ -325,18 +326,25 @@ static inline void peer_send(struct peer *p, uint32_t src, const char *name, con
 static inline void peer_router(struct peer *p, uint32_t src, const char *name,
                                struct router_message message)
 {
-    uint8_t bytes[ROUTER_BYTES];
+    uint8_t bytes[ROUTER_LONG_BYTES];
+    size_t len = router_encode(bytes, &message);
 
-    router_encode(bytes, &message);
-    wire_put(p->wire, src, peer_addr(p, name), bytes, sizeof bytes);
+    wire_put(p->wire, src, peer_addr(p, name), bytes, len);
 }
 
-static inline void peer_hello(struct peer *p, uint32_t src, const char *name)
+/* In answer to the hub's `session`-th CREATE; 0: it does not say. */
+static inline void peer_hello_to(struct peer *p, uint32_t src, const char *name, uint32_t session)
 {
     peer_router(p, src, name,
                 (struct router_message){.cmd = ROUTER_HELLO,
                                         .version = ROUTER_HELLO_VERSION,
-                                        .caps = ROUTER_CAP_CREDIT});
+                                        .caps = ROUTER_CAP_CREDIT,
+                                        .session = session});
+}
+
+static inline void peer_hello(struct peer *p, uint32_t src, const char *name)
+{
+    peer_hello_to(p, src, name, 0);
 }
 
 /* ---- a hub between two scripted edges -------------------------------------------------------------- */

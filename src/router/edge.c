@@ -32,6 +32,7 @@ struct control {
     bool power_due; /* the hub must still be told `running` */
     bool running;
     uint32_t tx_len, rx_len;
+    uint32_t session; /* number of the hub's last CREATE here */
     char cpu[ROUTER_CPU_MAX + 1];
 };
 
@@ -53,16 +54,23 @@ static void log_line(struct control *c, const char *what)
 
 /* ---- the routed device ------------------------------------------------------------------------- */
 
+static int say(struct control *c, const struct router_message *message)
+{
+    uint8_t bytes[ROUTER_LONG_BYTES];
+    size_t len = router_encode(bytes, message);
+
+    return rpr_send(c->ept, bytes, len, 0);
+}
+
 static int on_power(void *priv, bool running)
 {
     struct control *c = priv;
-    uint8_t bytes[ROUTER_BYTES];
+    struct router_message message = {.cmd = running ? ROUTER_RESUME : ROUTER_SUSPEND};
     int error;
 
     if (!c->hub_is_ours)
         return -RPR_ENOTSUP; /* to a NuttX hub an edge says nothing */
-    router_encode(bytes, &(struct router_message){.cmd = running ? ROUTER_RESUME : ROUTER_SUSPEND});
-    error = rpr_send(c->ept, bytes, sizeof bytes, 0);
+    error = say(c, &message);
     c->running = running;
     c->power_due = error == -RPR_EAGAIN; /* the last state wins, and leaves when it can */
     return c->power_due ? 0 : error;
@@ -104,13 +112,13 @@ static void take_down(struct control *c, const char *reason)
 /* HELLO first, then the device with everything that is announced on it. */
 static void answer_create(struct control *c)
 {
-    uint8_t bytes[ROUTER_BYTES];
+    struct router_message hello = {.cmd = ROUTER_HELLO,
+                                   .version = ROUTER_HELLO_VERSION,
+                                   .caps = ROUTER_CAP_CREDIT,
+                                   .session = c->session};
 
     if (c->hello_due) {
-        router_encode(bytes, &(struct router_message){.cmd = ROUTER_HELLO,
-                                                      .version = ROUTER_HELLO_VERSION,
-                                                      .caps = ROUTER_CAP_CREDIT});
-        if (rpr_send(c->ept, bytes, sizeof bytes, 0))
+        if (say(c, &hello))
             return; /* when it is writable */
         c->hello_due = false;
     }
@@ -121,6 +129,11 @@ static void answer_create(struct control *c)
 
 static void on_create(struct control *c, const struct router_message *message)
 {
+    uint32_t session = message->session ? message->session : c->session + 1;
+
+    if (c->created && message->session && session != c->session)
+        take_down(c, "the remote CPU was gone meanwhile"); /* what said so is lost */
+    c->session = session;
     c->tx_len = message->tx_len; /* can be garbage (H-22): clamped to what the link takes */
     c->rx_len = message->rx_len;
     if (text_differs(message->cpuname, rpr_node_name(rpr_device_node(c->hub))))
@@ -172,7 +185,7 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *
 {
     struct control *c = ctx;
     struct router_message message;
-    uint8_t copy[ROUTER_BYTES] = {0};
+    uint8_t copy[ROUTER_LONG_BYTES] = {0};
     size_t len = msg->len < sizeof copy ? msg->len : sizeof copy;
     int result;
 

@@ -55,10 +55,10 @@ static struct router_message create_message(struct pair_side *side)
 
 static bool send_message(struct pair_side *side, const struct router_message *message)
 {
-    uint8_t bytes[ROUTER_BYTES];
+    uint8_t bytes[ROUTER_LONG_BYTES];
+    size_t len = router_encode(bytes, message);
 
-    router_encode(bytes, message);
-    return rpr_send(side->control, bytes, sizeof bytes, 0) == 0;
+    return rpr_send(side->control, bytes, len, 0) == 0;
 }
 
 static bool send_command(struct pair_side *side, enum router_cmd cmd)
@@ -105,6 +105,30 @@ static void let_go(struct pair *pair)
         destroy(pair);
 }
 
+/* A link that loses messages, to a node of ours. */
+static bool is_numbered(const struct pair_side *side)
+{
+    const struct rpr_link *link = rpr_device_link(side->device);
+
+    return link && rpr_link_numbered(link);
+}
+
+/* One of ours is told which CREATE this is; NuttX would not mind the number, and does not get it. */
+static bool send_create(struct pair_side *side, uint32_t number)
+{
+    bool numbered = is_numbered(side);
+    struct router_message create = create_message(side);
+
+    create.session = side->ours || numbered ? number : 0;
+    if (!send_message(side, &create))
+        return false;
+    /* The first one said again: what the edge has said belongs to it, heard or not. */
+    side->hello_due = (side->ours || numbered) && (number > 1 || number > side->n_creates);
+    side->n_creates = number;
+    side->unnumbered = !numbered;
+    return true;
+}
+
 /* The next thing to be told, if it leaves. False: nothing is due, or the link takes nothing now. */
 static bool tell_next(struct pair_side *side)
 {
@@ -120,17 +144,20 @@ static bool tell_next(struct pair_side *side)
         if (!send_command(side, ROUTER_DESTROY))
             return false;
         side->told = 0;
+        side->unnumbered = !is_numbered(side);
         return true;
     }
     if (!side->told && side->session) {
-        struct router_message create = create_message(side);
-
-        if (!send_message(side, &create))
+        if (!send_create(side, side->n_creates + 1))
             return false;
         side->told = side->session;
         side->told_sleeps = false;
-        side->hello_due = side->ours;
         return true;
+    }
+    if (side->unnumbered && is_numbered(side)) {
+        side->unnumbered = side->told ? !send_create(side, side->n_creates)
+                                      : side->n_creates && !send_command(side, ROUTER_DESTROY);
+        return !side->unnumbered;
     }
     if (!side->told || sleeps == side->told_sleeps ||
         !send_command(side, sleeps ? ROUTER_SUSPEND : ROUTER_RESUME))
@@ -228,7 +255,7 @@ static void on_bound(void *ctx, rpr_ept_t ept, uint32_t dest)
     (void)ept;
     (void)dest;
     side->bound = true;
-    side->told = 0;
+    side->told = side->n_creates = 0;
     pair_update(side->pair);
 }
 
@@ -236,8 +263,8 @@ static void on_bound(void *ctx, rpr_ept_t ept, uint32_t dest)
 static void forget(struct pair_side *side)
 {
     side->bound = side->leaving = false;
-    side->told = 0;
-    side->ours = side->hello_due = side->answer_hello = false;
+    side->told = side->n_creates = 0;
+    side->ours = side->hello_due = side->answer_hello = side->unnumbered = false;
 }
 
 static void on_unbound(void *ctx, rpr_ept_t ept, enum rpr_unbound_reason reason)
@@ -261,7 +288,9 @@ static void on_hello(struct pair_side *side, const struct router_message *messag
     struct rpr_link *link = rpr_device_link(side->device);
 
     side->ours = true;
-    side->hello_due = false;
+    side->hello_due = message->session && message->session != side->n_creates;
+    if (!side->hello_due && side->told)
+        side->unnumbered = false;
     side->answer_hello = true;
     if (link && (message->caps & ROUTER_CAP_CREDIT))
         rpr_link_credit(link);
@@ -300,7 +329,7 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *
 {
     struct pair_side *side = ctx;
     struct router_message message;
-    uint8_t copy[ROUTER_BYTES] = {0};
+    uint8_t copy[ROUTER_LONG_BYTES] = {0};
     size_t len = msg->len < sizeof copy ? msg->len : sizeof copy;
     int result;
 

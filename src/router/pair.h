@@ -12,14 +12,16 @@ struct pair_side {
     struct rpr_device *device; /* NULL: there is no such link yet */
     rpr_ept_t control;
     bool open, bound;
-    bool leaving; /* what is bound now is in no session any more: its link is about to end */
-    bool ours;    /* it said HELLO since its link came up */
-    bool
-        hello_due; /* it is ours and has not answered the last CREATE: what it says about routes is old */
+    bool leaving;   /* what is bound now is in no session any more: its link is about to end */
+    bool ours;      /* it said HELLO since its link came up */
+    bool hello_due; /* it is ours and has not answered the last CREATE: what it says about routes is
+                     * old */
+    bool unnumbered;        /* the last CREATE or DESTROY may be lost */
     bool answer_hello;      /* it said HELLO, and hears ours */
     bool sleeps;            /* it said so for this pair only */
     uint32_t session;       /* it is to be in; 0: none */
     uint32_t told;          /* it knows to be in */
+    uint32_t n_creates;     /* said to what is bound now: HELLO tells which one it answers */
     bool told_sleeps;       /* what it knows of the other CPU */
     struct rpr_quota quota; /* of what comes from it for the other side */
     char cpu[ROUTER_CPU_MAX + 1];

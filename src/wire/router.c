@@ -5,13 +5,15 @@
 #include "base/bytes.h"
 #include "base/text.h"
 
-#define TX_LEN_AT     4u
-#define RX_LEN_AT     8u
-#define CPUNAME_AT    12u
-#define CPUNAME_BYTES 8u
-#define MAGIC_AT      4u
-#define VERSION_AT    8u
-#define CAPS_AT       12u
+#define TX_LEN_AT         4u
+#define RX_LEN_AT         8u
+#define CPUNAME_AT        12u
+#define CPUNAME_BYTES     8u
+#define MAGIC_AT          4u
+#define VERSION_AT        8u
+#define CAPS_AT           12u
+#define HELLO_SESSION_AT  16u
+#define CREATE_SESSION_AT 20u
 
 #define ROUTER_PREFIX_BYTES (sizeof(ROUTER_PREFIX) - 1)
 #define ROUTE_PREFIX_BYTES  (sizeof(ROUTE_PREFIX) - 1)
@@ -34,13 +36,16 @@ static size_t bytes_of(uint32_t cmd)
     }
 }
 
-static void decode_create(struct router_message *message, const uint8_t *payload)
+static void decode_create(struct router_message *message, const uint8_t *payload, size_t len)
 {
     message->tx_len = get_le32(payload + TX_LEN_AT);
     message->rx_len = get_le32(payload + RX_LEN_AT);
     const char *name = (const char *)payload + CPUNAME_AT;
     for (size_t i = 0; i < CPUNAME_BYTES && name[i] != '\0'; i++) {
         message->cpuname[i] = name[i];
+    }
+    if (len >= ROUTER_LONG_BYTES) {
+        message->session = get_le32(payload + CREATE_SESSION_AT);
     }
 }
 
@@ -51,6 +56,7 @@ static int decode_hello(struct router_message *message, const uint8_t *payload)
     }
     message->version = get_le32(payload + VERSION_AT);
     message->caps = get_le32(payload + CAPS_AT);
+    message->session = get_le32(payload + HELLO_SESSION_AT);
     return ROUTER_OK;
 }
 
@@ -72,7 +78,7 @@ int router_decode(struct router_message *message, const uint8_t *payload, size_t
         return decode_hello(message, payload);
     }
     if (message->cmd == ROUTER_CREATE) {
-        decode_create(message, payload);
+        decode_create(message, payload, len);
     }
     return ROUTER_OK;
 }
@@ -84,6 +90,7 @@ static void encode_create(uint8_t *payload, const struct router_message *message
     for (size_t i = 0; i < CPUNAME_BYTES && message->cpuname[i] != '\0'; i++) {
         payload[CPUNAME_AT + i] = (uint8_t)message->cpuname[i];
     }
+    put_le32(payload + CREATE_SESSION_AT, message->session);
 }
 
 static void encode_hello(uint8_t *payload, const struct router_message *message)
@@ -91,17 +98,19 @@ static void encode_hello(uint8_t *payload, const struct router_message *message)
     put_le32(payload + MAGIC_AT, ROUTER_HELLO_MAGIC);
     put_le32(payload + VERSION_AT, message->version);
     put_le32(payload + CAPS_AT, message->caps);
+    put_le32(payload + HELLO_SESSION_AT, message->session);
 }
 
-void router_encode(uint8_t payload[ROUTER_BYTES], const struct router_message *message)
+size_t router_encode(uint8_t payload[ROUTER_LONG_BYTES], const struct router_message *message)
 {
-    memset(payload, 0, ROUTER_BYTES);
+    memset(payload, 0, ROUTER_LONG_BYTES);
     put_le32(payload, message->cmd);
     if (message->cmd == ROUTER_CREATE) {
         encode_create(payload, message);
     } else if (message->cmd == ROUTER_HELLO) {
         encode_hello(payload, message);
     }
+    return message->cmd == ROUTER_CREATE && message->session ? ROUTER_LONG_BYTES : ROUTER_BYTES;
 }
 
 /* ---- names ------------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define ROUTER_BYTES       20u /* cmd @0, tx_len @4, rx_len @8 (u32 each), cpuname @12 (8 bytes) */
+#define ROUTER_LONG_BYTES  24u /* the same with session @20 (u32): CREATE to an edge that is ours */
 #define ROUTER_SHORT_BYTES 4u  /* all that may be read of DESTROY, SUSPEND and RESUME */
 #define ROUTER_CPU_MAX     7u  /* bytes of a CPU name that can be routed */
 #define ROUTER_SERVICE_MAX 21u /* bytes of a routed service's own name: 31 - "r:" - 7 - ":" */
@@ -26,7 +27,7 @@ enum router_cmd {
     ROUTER_DESTROY = 2,
     ROUTER_SUSPEND = 3,
     ROUTER_RESUME = 4,
-    ROUTER_HELLO = 5 /* ours, edge to hub: magic @4, version @8, caps @12, 0 @16 (u32 each) */
+    ROUTER_HELLO = 5 /* ours, both ways: magic @4, version @8, caps @12, session @16 (u32 each) */
 };
 
 #define ROUTER_HELLO_MAGIC   UINT32_C(0x31525052) /* "RPR1" */
@@ -44,6 +45,9 @@ struct router_message {
     /* HELLO */
     uint32_t version;
     uint32_t caps;
+
+    /* CREATE, HELLO: the how many-eth CREATE on this control endpoint; 0: it does not say */
+    uint32_t session;
 };
 
 enum router_result {
@@ -59,8 +63,9 @@ enum router_result {
  * commands are zero. Sizes are as received: the caller clamps them. */
 int router_decode(struct router_message *message, const uint8_t *payload, size_t len);
 
-/* Writes all ROUTER_BYTES; what the command does not use is zero. `cmd` must be a router_cmd. */
-void router_encode(uint8_t payload[ROUTER_BYTES], const struct router_message *message);
+/* Writes all ROUTER_LONG_BYTES; what the command does not use is zero. `cmd` must be a router_cmd.
+ * Returns how many of them are to be sent: ROUTER_BYTES, or all for a CREATE with a session. */
+size_t router_encode(uint8_t payload[ROUTER_LONG_BYTES], const struct router_message *message);
 
 /* 1 to `max` bytes of [A-Za-z0-9_.-] */
 bool cpu_name_valid(const char *name, size_t max);

@@ -330,12 +330,13 @@ static uint32_t forge_command(struct sim *sim, uint8_t *to)
                                      .tx_len = sim_below(sim, 3) * 1000,
                                      .rx_len = sim_below(sim, UINT32_MAX),
                                      .version = 1,
-                                     .caps = sim_below(sim, 4)};
+                                     .caps = sim_below(sim, 4),
+                                     .session = sim_below(sim, 4)};
+    uint32_t len = (uint32_t)router_encode(to, &message);
 
-    router_encode(to, &message);
     if (sim_chance(sim, 10))
         put_le32(to, sim_below(sim, 1000));
-    return sim_chance(sim, 90) ? ROUTER_BYTES : sim_below(sim, ROUTER_BYTES);
+    return sim_chance(sim, 90) ? len : sim_below(sim, len);
 }
 
 /* Words, grants and commands that are well formed and untrue, to addresses that may exist. */

@@ -271,6 +271,66 @@ static void hub_ignores_what_is_older_than_hello(void **state)
     star_close(&s);
 }
 
+/* The same where a session ended before the hub had read its first HELLO: that is none for the next. */
+static void hub_knows_which_create_a_hello_answers(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_nuttx(&s);
+    for (unsigned i = 0; i < 2; i++) { /* the other edge comes and goes twice */
+        peer_down(s.edge[1]);
+        peer_up(s.edge[1], RPR_DIALECT_NUTTX);
+        star_settle(&s);
+        (void)peer_said(s.edge[1]);
+        peer_ack(s.edge[1], star_control[1], 1042 + i);
+        star_settle(&s);
+        assert_peer_said(s.edge[0], "1040:DESTROY;1040:CREATE;");
+        (void)peer_said(s.edge[1]);
+    }
+    peer_hello_to(s.edge[0], 1040, star_control[0], 1);
+    peer_create(s.edge[0], "r:droid:first", 1060);
+    peer_hello_to(s.edge[0], 1040, star_control[0], 2);
+    peer_create(s.edge[0], "r:droid:second", 1061);
+    star_settle(&s);
+    assert_peer_said(s.edge[1], "");
+    assert_peer_said(s.edge[0], "1040:HELLO;1040:HELLO;");
+    peer_hello_to(s.edge[0], 1040, star_control[0], 3);
+    peer_create(s.edge[0], "r:droid:third", 1062);
+    star_settle(&s);
+    assert_peer_said(s.edge[0], "1040:HELLO;");
+    assert_peer_said(s.edge[1], "CREATE r:audio:third;");
+    star_close(&s);
+}
+
+/* Only who has said HELLO: 20 bytes are what NuttX expects. */
+static void hub_numbers_create_for_its_own(void **state)
+{
+    struct star s;
+    struct wire_message m = {0};
+
+    (void)state;
+    star_nuttx(&s);
+    peer_hello_to(s.edge[0], 1040, star_control[0], 1);
+    star_settle(&s);
+    for (unsigned i = 0; i < 2; i++)
+        (void)peer_said(s.edge[i]);
+    rpr_link_down(&s.edge[1]->wire->link, "lost");
+    star_settle(&s);
+    (void)peer_said(s.edge[0]);
+    peer_up(s.edge[1], RPR_DIALECT_NUTTX);
+    star_settle(&s);
+    (void)peer_said(s.edge[1]);
+    peer_ack(s.edge[1], star_control[1], 1042);
+    star_settle(&s);
+    assert_true(wire_get(s.edge[0]->wire, &m, true));
+    assert_int_equal(m.len, 24);
+    assert_int_equal(get_le32(m.data + 20), 2);
+    assert_true(wire_get(s.edge[1]->wire, &m, true));
+    assert_int_equal(m.len, 20);
+    star_close(&s);
+}
+
 /* An unknown command is ignored; one that is too short ends that control endpoint and nothing else. */
 static void hub_survives_odd_messages(void **state)
 {
@@ -404,7 +464,8 @@ static void lone_close(struct lone *l)
 
 static void edge_speaks_the_vectors(void **state)
 {
-    static const uint8_t hello[ROUTER_BYTES] = {5, 0, 0, 0, 'R', 'P', 'R', '1', 1, 0, 0, 0, 1};
+    static const uint8_t hello[ROUTER_BYTES] = {5, 0, 0, 0, 'R', 'P', 'R', '1', 1,
+                                                0, 0, 0, 1, 0,   0,   0,   1};
     struct lone l;
     struct ept ping;
     struct rpr_device_info info;
@@ -478,6 +539,45 @@ static void edge_says_hello_first_and_once(void **state)
     assert_peer_said(l.hub, "1024:HELLO;CREATE r:droid:svc;");
     net_pass(&l.net, S(20));
     assert_peer_said(l.hub, "");
+    lone_close(&l);
+}
+
+/* CREATEs are counted, and a number says that one was missed: what it began has ended meanwhile. */
+static void edge_says_which_create_it_answers(void **state)
+{
+    static const uint32_t numbers[] = {0, 0, 7, 7, 9, 0};
+    static const uint32_t answers[] = {1, 2, 7, 7, 9, 10};
+    struct lone l;
+    struct ept e;
+
+    (void)state;
+    lone_init(&l);
+    peer_up_as(l.hub,
+               (struct peer_config){.dialect = RPR_DIALECT_NUTTX, .tx_len = 2008, .rx_len = 2008});
+    put_ns_bytes(l.hub, vector_r1);
+    (void)net_settle(&l.net);
+    (void)peer_said(l.hub);
+    e = (struct ept)EPT(&l.net.w, "e");
+    for (unsigned i = 0; i < 6; i++) {
+        struct wire_message m = {0};
+
+        peer_router(l.hub, 1024, "router:droid",
+                    (struct router_message){.cmd = ROUTER_CREATE,
+                                            .tx_len = 100,
+                                            .rx_len = 100,
+                                            .cpuname = "audio",
+                                            .session = numbers[i]});
+        (void)net_settle(&l.net);
+        assert_true(wire_get(l.hub->wire, &m, true));
+        assert_int_equal(m.len, 20);
+        assert_int_equal(get_le32(m.data), ROUTER_HELLO);
+        assert_int_equal(get_le32(m.data + 16), answers[i]);
+        if (i == 0)
+            ept_open(&e, device_of(l.audio, "droid"), "svc");
+        (void)net_settle(&l.net);
+        /* announced again: the device was down in between */
+        assert_peer_said(l.hub, i == 0 || i == 2 || i == 4 ? "CREATE r:droid:svc;" : "");
+    }
     lone_close(&l);
 }
 
@@ -743,10 +843,13 @@ int main(void)
         cmocka_unit_test(hub_says_hello_before_routes),
         cmocka_unit_test(data_before_the_other_end_is_told),
         cmocka_unit_test(hub_ignores_what_is_older_than_hello),
+        cmocka_unit_test(hub_knows_which_create_a_hello_answers),
+        cmocka_unit_test(hub_numbers_create_for_its_own),
         cmocka_unit_test(hub_survives_odd_messages),
         cmocka_unit_test(names_are_matched_whole),
         cmocka_unit_test(edge_speaks_the_vectors),
         cmocka_unit_test(edge_says_hello_first_and_once),
+        cmocka_unit_test(edge_says_which_create_it_answers),
         cmocka_unit_test(hello_waits_for_a_buffer),
         cmocka_unit_test(announced_while_hello_waits),
         cmocka_unit_test(ended_while_hello_waits),

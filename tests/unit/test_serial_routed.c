@@ -154,9 +154,102 @@ static void routes_never_stall(void **state)
     assert_true(n_whole > 0);
 }
 
+/* ---- words: of the router, of the name service ----------------------------------------------------- */
+
+#define HEALED S(120) /* of virtual time, at most, until what was said is known */
+
+/* Noise on both lines; every few frames one is lost. */
+static void disturb(struct chain *c, unsigned seed, double rate)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        struct noise *noise = &c->line[i / 2].end[i % 2].noise;
+
+        noise->random = seed * 4 + i + 1;
+        noise_set(noise, rate);
+    }
+}
+
+static struct rpr_device *routed(struct chain *c, unsigned edge)
+{
+    return rpr_device_find(c->node[2 * edge], edge_names[!edge]);
+}
+
+static bool up(struct chain *c, unsigned edge)
+{
+    struct rpr_device *d = routed(c, edge);
+
+    return d && (rpr_device_state(d) == RPR_DEVICE_UP ||
+                 rpr_device_state(d) == RPR_DEVICE_SUSPENDED); /* noise may be a SUSPEND */
+}
+
+static bool bound(struct ept *e)
+{
+    struct rpr_ept_info info;
+
+    return e->h.endpoint && rpr_ept_info(e->h, &info) == 0 && info.dest != RPR_ADDR_ANY;
+}
+
+/* An edge sees the other, and its endpoint has a peer or none. */
+static void becomes(struct chain *c, struct ept *e, unsigned edge, bool is_bound, unsigned seed,
+                    const char *what)
+{
+    uint64_t end = c->world.now + HEALED;
+
+    while (!up(c, edge) || bound(e) != is_bound) {
+        if (c->world.now >= end)
+            fail_msg("seed %u: %s: %s, %s is %s, its endpoint %s", seed, what, edge_names[edge],
+                     edge_names[!edge], up(c, edge) ? "up" : "down",
+                     bound(e) ? "bound" : "not bound");
+        pass_chain(c, MS(20));
+        c->world.events[0] = '\0';
+    }
+}
+
+static void both_bound(struct chain *c, struct ept *e, unsigned seed, const char *what)
+{
+    for (unsigned i = 0; i < 2; i++)
+        becomes(c, &e[i], i, true, seed, what);
+}
+
+/* Sessions end by noise as well: what is wanted must come true between two of these. */
+static void words_are_made_up_for(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 100; seed++) {
+        struct chain c;
+        struct ept e[2] = {EPT(&c.world, "x"), EPT(&c.world, "y")};
+
+        chain_init(&c);
+        disturb(&c, seed, seed % 2 ? 1e-3 : 4e-4);
+        for (unsigned i = 0; i < 2; i++)
+            becomes(&c, &e[i], i, false, seed, "start");
+        for (unsigned i = 0; i < 2; i++)
+            ept_open(&e[i], routed(&c, i), "svc");
+        both_bound(&c, e, seed, "open");
+        for (unsigned round = 0; round < 4; round++) {
+            unsigned i = round % 2;
+            struct rpr_device *link = rpr_device_find(c.node[2 * i], "hub");
+
+            rpr_ept_close(e[i].h);
+            memset(&e[i].h, 0, sizeof e[i].h);
+            becomes(&c, &e[!i], !i, false, seed, "the peer closes");
+            e[i].n_closed = 0;
+            ept_open(&e[i], routed(&c, i), "svc");
+            both_bound(&c, e, seed, "the peer opens again");
+            assert_int_equal(rpr_device_down(link), 0);
+            pass_chain(&c, S(1)); /* the hub does not know, if POWEROFF is lost */
+            c.world.events[0] = '\0';
+            assert_int_equal(rpr_device_up(link), 0);
+            both_bound(&c, e, seed, "it comes up");
+        }
+        chain_fini(&c);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(routes_never_stall)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(routes_never_stall),
+                                       cmocka_unit_test(words_are_made_up_for)};
 
     return RUN_TESTS(tests, argc, argv);
 }

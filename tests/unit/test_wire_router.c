@@ -61,7 +61,7 @@ static void vectors_are_encoded(void **state)
     (void)state;
     for (size_t i = 0; i < N_ROWS; i++) {
         struct router_message message = rows[i].message;
-        uint8_t bytes[ROUTER_BYTES + 1];
+        uint8_t bytes[ROUTER_LONG_BYTES + 1];
         if (message.cmd != ROUTER_CREATE) {
             message.tx_len = message.rx_len = 77;
             memcpy(message.cpuname, "stale", 6);
@@ -70,16 +70,16 @@ static void vectors_are_encoded(void **state)
             message.version = message.caps = 88;
         }
         memset(bytes, 0xee, sizeof(bytes));
-        router_encode(bytes, &message);
+        assert_int_equal(router_encode(bytes, &message), ROUTER_BYTES);
         assert_memory_equal(bytes, rows[i].bytes, ROUTER_BYTES);
-        assert_int_equal(bytes[ROUTER_BYTES], 0xee);
+        assert_int_equal(bytes[ROUTER_LONG_BYTES], 0xee);
     }
 }
 
 static void name_of_eight_bytes_needs_no_terminator(void **state)
 {
     struct router_message message;
-    uint8_t bytes[ROUTER_BYTES], again[ROUTER_BYTES];
+    uint8_t bytes[ROUTER_BYTES], again[ROUTER_LONG_BYTES];
     (void)state;
 
     memcpy(bytes, vector_r3, sizeof(bytes));
@@ -88,6 +88,27 @@ static void name_of_eight_bytes_needs_no_terminator(void **state)
     assert_string_equal(message.cpuname, "eightcpu");
     router_encode(again, &message);
     assert_memory_equal(again, bytes, sizeof(bytes));
+}
+
+/* To an edge of ours CREATE says which one it is; HELLO which one it answers. */
+static void sessions_are_numbered(void **state)
+{
+    struct router_message create = {.cmd = ROUTER_CREATE, .tx_len = 1, .rx_len = 2, .session = 7};
+    struct router_message greeting = {.cmd = ROUTER_HELLO, .version = 1, .session = 0x01020304};
+    struct router_message message;
+    uint8_t bytes[ROUTER_LONG_BYTES];
+    (void)state;
+
+    assert_int_equal(router_encode(bytes, &create), 24);
+    assert_memory_equal(bytes + 20, "\x07\0\0\0", 4);
+    assert_int_equal(router_decode(&message, bytes, 24), ROUTER_OK);
+    assert_int_equal(message.session, 7);
+    assert_int_equal(router_decode(&message, bytes, 23), ROUTER_OK);
+    assert_int_equal(message.session, 0);
+    assert_int_equal(router_encode(bytes, &greeting), 20);
+    assert_memory_equal(bytes + 16, "\x04\x03\x02\x01", 4);
+    assert_int_equal(router_decode(&message, bytes, 20), ROUTER_OK);
+    assert_int_equal(message.session, 0x01020304);
 }
 
 /* NuttX sends what its stack held behind the command, and behind the name's terminator. */
@@ -284,6 +305,7 @@ int main(void)
         cmocka_unit_test(vectors_are_decoded),
         cmocka_unit_test(vectors_are_encoded),
         cmocka_unit_test(name_of_eight_bytes_needs_no_terminator),
+        cmocka_unit_test(sessions_are_numbered),
         cmocka_unit_test(bytes_that_are_not_meant_are_ignored),
         cmocka_unit_test(each_command_has_its_shortest_length),
         cmocka_unit_test(longer_messages_are_taken),
