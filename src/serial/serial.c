@@ -109,6 +109,13 @@ static void kick(struct serial *s)
     rpr_timer_start(s->link.node, &s->timer, rpr_node_now(s->link.node));
 }
 
+/* In the next poll: what it waits for happens behind the timers of this one. */
+static void kick_later(struct serial *s)
+{
+    s->kicked = true;
+    rpr_timer_start(s->link.node, &s->timer, rpr_node_now(s->link.node) + 1);
+}
+
 /* ---- locks: other threads reserve, commit and cancel ------------------------------------------- */
 
 static void lock(struct serial *s)
@@ -189,7 +196,7 @@ static void take_up(struct serial *s)
     if (!session || session->up || session->ended)
         return;
     if (s->link.incarnation) { /* the core is not done with the former one */
-        kick(s);
+        kick_later(s);
         return;
     }
     session->up = true;

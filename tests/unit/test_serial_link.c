@@ -642,6 +642,43 @@ static void in_one_read(void **state)
     two_fini(&t);
 }
 
+static enum rpr_rx_result down_up_and_connreq(struct ept *e, const struct rpr_msg *msg)
+{
+    struct two *t = e->more;
+    struct rpr_device *device = t->device[0];
+
+    (void)msg;
+    assert_int_equal(rpr_device_down(device), 0);
+    assert_int_equal(rpr_device_up(device), 0);
+    assert_int_equal(rpr_serial_input(t->line.end[0].link, (const uint8_t *)"\x7e\x75", 2), 2);
+    return RPR_DONE;
+}
+
+/* The next session is asked for while a callback of the former one runs that ends it. */
+static void walkthrough_b6_connreq_inside_a_callback(void **state)
+{
+    struct two t;
+    struct ept x = EPT(&t.world, "x");
+
+    (void)state;
+    one_connected(&t, (struct rpr_serial_config){0});
+    ept_open(&x, t.device[0], "svc");
+    x.on_rx = down_up_and_connreq;
+    x.more = &t;
+    say_ns(&t, "svc", 1024, NS_CREATE);
+    say_frame(&t, 1024, ept_addr(&x), "go", 2, false);
+    say_ns(&t, "svc", 1025, NS_CREATE); /* what B6 died of */
+    assert_events(&t.world, "x:bound 1024;x:rx go;x:unbound lost;");
+    pass_two(&t, MS(100));
+    (void)heard(&t);
+    say(&t, "78");
+    assert_string_equal(heard(&t), "7e");
+    say(&t, "7d");
+    say_ns(&t, "svc", 1026, NS_CREATE);
+    assert_events(&t.world, "x:bound 1026;");
+    two_fini(&t);
+}
+
 static void crc_as_configured(void **state)
 {
     struct two t;
@@ -913,6 +950,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_board_connects),
         cmocka_unit_test(nothing_before_the_session_nothing_after),
         cmocka_unit_test(in_one_read),
+        cmocka_unit_test(walkthrough_b6_connreq_inside_a_callback),
         cmocka_unit_test(crc_as_configured),
         cmocka_unit_test(as_long_as_can_be),
         cmocka_unit_test(small_frames_wait_for_a_sign),
