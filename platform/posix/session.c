@@ -274,7 +274,7 @@ int session_offer(struct session **session, const struct session_config *config,
     *reason = "out of memory";
     if (!s)
         return -RPR_ENOMEM;
-    if (config->trusted)
+    if (config->trusted || MUTANT(stranger_shares_a_doorbell))
         features |= peer_features & HANDOVER_EVENTFDS;
     memory = make_region(s, num, payload);
     error = memory < 0 ? memory : make_bells(s, features & HANDOVER_EVENTFDS);
@@ -305,7 +305,9 @@ static const char *check_layout(struct session *s, const struct handover_offer *
         return "the offer has a number or size of buffers that cannot be";
     right = describe(&s->layout, offer->payload);
     right.features = offer->features;
-    return memcmp(&right, offer, sizeof(right)) == 0 ? NULL : "the offer has an unknown layout";
+    return memcmp(&right, offer, sizeof(right)) == 0 || MUTANT(any_layout_is_taken)
+               ? NULL
+               : "the offer has an unknown layout";
 }
 
 /* NULL, or what is wrong with the descriptors; those that are good are the session's. */
@@ -313,7 +315,8 @@ static const char *take_fds(struct session *s, struct packet *packet, bool event
 {
     const char *wrong;
 
-    if (packet->n_fds != (eventfds ? N_OFFERED : 1u))
+    if (packet->n_fds != (eventfds ? N_OFFERED : 1u) &&
+        !(packet->n_fds && MUTANT(any_descriptor_is_taken)))
         return "the offer came with a wrong number of descriptors";
     if (eventfds && (!s->config.trusted || !bell_is_eventfd(packet->fds[FD_RINGS_DEVICE]) ||
                      !bell_is_eventfd(packet->fds[FD_RINGS_DRIVER])))
@@ -358,7 +361,8 @@ int session_accept(struct session **session, const struct session_config *config
     wrong = check_layout(s, &offer);
     if (!wrong)
         wrong = take_fds(s, packet, offer.features & HANDOVER_EVENTFDS);
-    packet_close_fds(packet);
+    if (!MUTANT(refused_descriptors_stay_open))
+        packet_close_fds(packet);
     if (wrong) {
         *reason = wrong;
         refuse(s->socket.fd, wrong);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/mutant.h"
 #include "posix/shm.h"
 
 #include <stdio.h>
@@ -175,7 +176,7 @@ static bool wrong_names(const struct shm_link *shm, const struct handover_hello 
                  hello->own, hello->expected, own_name(shm));
         return true;
     }
-    if (strcmp(hello->own, shm->remote) != 0) {
+    if (strcmp(hello->own, shm->remote) != 0 && !MUTANT(any_peer_is_taken)) {
         snprintf(text, HANDOVER_TEXT_BYTES, "\"%s\" connects to \"%s\", which waits for \"%s\"",
                  hello->own, own_name(shm), shm->remote);
         return true;
@@ -186,7 +187,7 @@ static bool wrong_names(const struct shm_link *shm, const struct handover_hello 
 /* One name is one live link. The former peer's end may not have been heard of yet. */
 static bool has_peer(struct shm_link *shm)
 {
-    if (shm->session && session_peer_closed(shm->session))
+    if (shm->session && (session_peer_closed(shm->session) || MUTANT(newcomer_takes_the_place)))
         peer_gone(shm, "the peer is gone");
     return !shm->dead && shm->session;
 }

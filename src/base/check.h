@@ -6,6 +6,8 @@
 #ifndef BASE_CHECK_H
 #define BASE_CHECK_H
 
+#include "base/mutant.h"
+
 #ifdef RPR_DEBUG
 #ifndef RPR_ASSERT_FAILED
 #define RPR_ASSERT_FAILED() __builtin_trap()

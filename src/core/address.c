@@ -81,7 +81,7 @@ int address_assign(struct rpr_node *node, struct address_table *table, struct rp
     index = table->first_free;
     slot = &table->slots[index];
     table->first_free = slot->next_free;
-    generation = ((slot->addr >> ADDRESS_SLOT_BITS) + 1) % GENERATIONS;
+    generation = ((slot->addr >> ADDRESS_SLOT_BITS) + !MUTANT(address_is_used_again)) % GENERATIONS;
     slot->addr = (generation << ADDRESS_SLOT_BITS) | (index + RPMSG_ADDR_DYNAMIC);
     slot->endpoint = e;
     *addr = slot->addr;

@@ -50,7 +50,9 @@ static inline struct address_slot *address_slot(const struct address_table *tabl
 {
     uint32_t index = (addr & ADDRESS_SLOT_MASK) - RPMSG_ADDR_DYNAMIC;
 
-    return RPR_LIKELY(index < table->n_slots) && RPR_LIKELY(table->slots[index].addr == addr)
+    return RPR_LIKELY(index < table->n_slots) &&
+                   (RPR_LIKELY(table->slots[index].addr == addr) ||
+                    (MUTANT(address_is_found_by_its_slot) && table->slots[index].endpoint))
                ? &table->slots[index]
                : NULL;
 }
@@ -182,7 +184,9 @@ static inline uint64_t endpoint_n_tx(const struct rpr_endpoint *e)
 
 static inline bool endpoint_is_receptive(const struct rpr_endpoint *e)
 {
-    return e->dest != RPMSG_ADDR_ANY && !e->n_kept;
+    bool overtake = MUTANT(kept_messages_are_overtaken) && !(e->flags & RPR_EPT_MANUAL);
+
+    return e->dest != RPMSG_ADDR_ANY && (!e->n_kept || overtake);
 }
 
 static inline uint32_t endpoint_generation(const struct rpr_endpoint *e)

@@ -28,7 +28,8 @@ static uint32_t window_of(const struct rpr_endpoint *e)
 {
     if (e->flags & RPR_EPT_NO_LIMIT)
         return UNLIMITED / 2;
-    return e->quota ? e->window - e->n_old : CREDIT_WINDOW;
+    return e->quota ? e->window - (MUTANT(former_messages_are_granted_again) ? 0 : e->n_old)
+                    : CREDIT_WINDOW;
 }
 
 /* How many more may be sent now, or dealt with before the next grant. */
@@ -239,7 +240,7 @@ static void granted(struct rpr_link *link, const struct credit_entry *entry)
     uint32_t limit;
     bool tell;
 
-    if (!e || e->dest != entry->from) {
+    if (!e || (e->dest != entry->from && !MUTANT(grant_of_a_former_binding_counts))) {
         link->device->counters.late++; /* of a binding that has ended */
         return;
     }
@@ -247,7 +248,8 @@ static void granted(struct rpr_link *link, const struct credit_entry *entry)
     /* The first grant begins the flow control of a binding that is older than the agreement on it.
      * Never backwards after that: a peer's nonsense costs only itself. */
     limit = e->tx_start + entry->limit;
-    if (!e->tx_limited || limit - (uint32_t)e->tx_mark < UNLIMITED)
+    if (!e->tx_limited || limit - (uint32_t)e->tx_mark < UNLIMITED ||
+        MUTANT(grant_may_go_backwards))
         set_tx_left(e, limit - (uint32_t)endpoint_n_tx(e));
     e->tx_limited = true;
     tell = e->wait_credit && credit_left(e);
@@ -365,7 +367,7 @@ static void heard_sent(struct rpr_link *link, const struct credit_entry *entry)
         return;
     }
     missing = entry->limit - (dealt_with(e) + e->n_slots - e->n_old);
-    if (missing < UNLIMITED) {
+    if (missing < UNLIMITED && !MUTANT(lost_message_takes_its_credit)) {
         e->n_dropped += missing;
         e->device->counters.dropped += missing;
         e->rx_mark += missing;

@@ -211,7 +211,7 @@ struct rpr_device *device_routed_by_name(struct rpr_device *via, const char *cpu
 
 static uint32_t clamp(uint32_t wanted, uint32_t most)
 {
-    return wanted && wanted < most ? wanted : most;
+    return wanted && (wanted < most || MUTANT(sizes_are_believed)) ? wanted : most;
 }
 
 int rpr_routed_up(struct rpr_node *node, const struct rpr_routed_config *config,
@@ -223,7 +223,8 @@ int rpr_routed_up(struct rpr_node *node, const struct rpr_routed_config *config,
     uint32_t rx_len = clamp(config->rx_len, link->rx_len);
     int error;
 
-    if (d && (d->kind == RPR_DEVICE_LINK || (device_is_up(d) && d->via != config->via)))
+    if (d && (d->kind == RPR_DEVICE_LINK ||
+              (device_is_up(d) && d->via != config->via && !MUTANT(name_is_taken_over))))
         return -RPR_EEXIST;
     if (!d) {
         error = device_add(node, config->name, RPR_DEVICE_ROUTED, &d);
@@ -234,7 +235,7 @@ int rpr_routed_up(struct rpr_node *node, const struct rpr_routed_config *config,
     d->power = config->power;
     d->priv = config->priv;
     d->via = config->via;
-    if (device_is_up(d)) {
+    if (device_is_up(d) && !MUTANT(second_create_makes_it_anew)) {
         d->tx_len = tx_len; /* a second CREATE is an update */
         d->rx_len = rx_len;
         for_endpoints(d, endpoint_new_size);

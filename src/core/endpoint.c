@@ -129,7 +129,7 @@ struct rpr_endpoint *endpoint_ending_by_name(struct rpr_device *device, const ch
 /* The handles of now are stale. 0 is left out: see quick_generation. */
 static void next_generation(struct rpr_endpoint *e)
 {
-    uint32_t next = endpoint_generation(e) + 1;
+    uint32_t next = endpoint_generation(e) + !MUTANT(handle_outlives_its_endpoint);
 
     atomic_store_explicit(&e->generation, next ? next : 1, memory_order_relaxed);
 }
@@ -201,28 +201,39 @@ static void tell_closed(struct rpr_endpoint *e)
         e->ops->closed(e->ctx);
 }
 
-/* Second step of the close, as far as it goes now. */
-void endpoint_finish(struct rpr_endpoint *e)
+/* A callback of it runs, or somebody has a message of it. */
+static bool is_in_use(const struct rpr_endpoint *e)
+{
+    return e->n_calls || (e->n_held && !MUTANT(closed_with_messages_held));
+}
+
+/* Nothing of the application is used any more. */
+static void drained(struct rpr_endpoint *e)
 {
     struct rpr_node *node = e->device->node;
 
-    if (e->finishing || ((e->n_calls || e->n_held) && !node->closing))
+    e->finishing = true; /* its DESTROY may leave, and its link end, while `closed` runs */
+    e->device->counters.tx += endpoint_n_tx(e);
+    e->device->counters.rx += endpoint_n_rx(e) - e->n_dropped;
+    e->n_dropped = 0;
+    credit_reset(e);
+    if (e->shared)
+        e->shared->used -= e->window - e->base_window;
+    node->pool.n_shared += e->window - e->base_window;
+    slots_unpromise(node, e->base_window);
+    e->window = e->base_window = 0;
+    tell_closed(e);
+    e->finishing = false;
+    e->closed_told = true;
+}
+
+/* Second step of the close, as far as it goes now. */
+void endpoint_finish(struct rpr_endpoint *e)
+{
+    if (e->finishing || (is_in_use(e) && !e->device->node->closing))
         return;
-    if (!e->closed_told) {
-        e->finishing = true; /* its DESTROY may leave, and its link end, while `closed` runs */
-        e->device->counters.tx += endpoint_n_tx(e);
-        e->device->counters.rx += endpoint_n_rx(e) - e->n_dropped;
-        e->n_dropped = 0;
-        credit_reset(e);
-        if (e->shared)
-            e->shared->used -= e->window - e->base_window;
-        node->pool.n_shared += e->window - e->base_window;
-        slots_unpromise(node, e->base_window);
-        e->window = e->base_window = 0;
-        tell_closed(e);
-        e->finishing = false;
-        e->closed_told = true;
-    }
+    if (!e->closed_told)
+        drained(e);
     if (!e->on_control) {
         struct rpr_device *d = e->device;
 
@@ -263,7 +274,7 @@ void endpoint_set_send(struct rpr_endpoint *e, struct rpr_link *link, uint32_t d
 
     if (locked)
         link_lock(locked);
-    if (old && (old != link || !sendable))
+    if (old && (old != link || !sendable) && !MUTANT(closed_endpoint_still_waits))
         link_unwait(old, e);
     if (!sendable)
         e->wait_credit = false;
@@ -323,7 +334,7 @@ void endpoint_asked(struct rpr_endpoint *e)
     struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
 
     e->unanswered = e->dest == RPMSG_ADDR_ANY;
-    if (link->like_ours && !rpr_link_numbered(link))
+    if (link->like_ours && !rpr_link_numbered(link) && !MUTANT(lost_create_is_not_repeated))
         endpoint_ask_again(e);
 }
 
@@ -373,7 +384,8 @@ static void schedule_again(struct rpr_endpoint *e)
     if (node->now_ns - e->bound_at_ns >= LASTING_BIND_NS || !e->again_ms)
         e->again_ms = AGAIN_FIRST_MS;
     rpr_timer_start(node, &e->again, node->now_ns + e->again_ms * UINT64_C(1000000));
-    e->again_ms = e->again_ms * 2 > AGAIN_LAST_MS ? AGAIN_LAST_MS : e->again_ms * 2;
+    if (!MUTANT(announces_again_without_patience))
+        e->again_ms = e->again_ms * 2 > AGAIN_LAST_MS ? AGAIN_LAST_MS : e->again_ms * 2;
 }
 
 /* Within a call of it. */
@@ -404,12 +416,14 @@ static void look_for_peer(struct rpr_endpoint *e)
 void endpoint_unbind(struct rpr_endpoint *e, enum rpr_unbound_reason reason)
 {
     struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
+    bool stale = reason == RPR_UNBOUND_CLOSED && MUTANT(destination_outlives_its_destroy);
 
     if (e->dest == RPMSG_ADDR_ANY && !e->ending)
         return;
     credit_stop(e);
-    endpoint_set_send(e, link, RPMSG_ADDR_ANY, false);
-    if (reason == RPR_UNBOUND_CLOSED && e->n_kept && !(e->flags & RPR_EPT_NO_NS)) {
+    endpoint_set_send(e, link, stale ? e->dest : RPMSG_ADDR_ANY, stale);
+    if (reason == RPR_UNBOUND_CLOSED && e->n_kept && !(e->flags & RPR_EPT_NO_NS) &&
+        !MUTANT(end_overtakes_what_was_kept)) {
         e->ending = true;
         if (link && !(e->flags & RPR_EPT_MANUAL))
             link_wait_later(link, e);
@@ -554,7 +568,7 @@ static void take_off(struct rpr_endpoint *e)
 {
     struct rpr_device *d = e->device;
 
-    if (d->cursor == e)
+    if (d->cursor == e && !MUTANT(walk_goes_on_from_who_was_closed))
         d->cursor = e->next;
     if (e->prev)
         e->prev->next = e->next;
@@ -660,7 +674,8 @@ int rpr_ept_open(struct rpr_device *device, const struct rpr_ept_config *config,
 static void tell_end(struct rpr_endpoint *e, bool quiet)
 {
     uint32_t dest = e->dest;
-    bool unanswered = e->word != NS_WORD_NONE && !e->announced && dest != RPMSG_ADDR_ANY;
+    bool unanswered = e->word != NS_WORD_NONE && !e->announced && dest != RPMSG_ADDR_ANY &&
+                      !MUTANT(announcement_goes_with_who_did_not_answer);
 
     if (quiet || unanswered || !e->announced || e->addr < RPMSG_ADDR_DYNAMIC)
         ns_forget(e);
@@ -698,6 +713,8 @@ static int end(rpr_ept_t ept, bool quiet)
     if (link)
         link_go_on(link, e);
     receive_drop_kept(e);
+    if (e->n_calls && MUTANT(closed_inside_a_callback))
+        drained(e);
     endpoint_finish(e);
     return 0;
 }
@@ -722,7 +739,7 @@ int rpr_ept_bind(rpr_ept_t ept, uint32_t dest, bool ack)
         return -RPR_ESTALE;
     if (e->addr == RPMSG_ADDR_ANY)
         return -RPR_ENOTCONN;
-    if (!ack && !e->announced)
+    if (!ack && !e->announced && !MUTANT(stale_ack_is_believed))
         return -RPR_EPERM;
     if (ack)
         ns_word(e, NS_WORD_ACK);

@@ -209,7 +209,7 @@ static void watch_used_ring(struct rpr_link *link)
 {
     uint64_t us = link->wait_us;
 
-    if (link->wait_timer.active)
+    if (link->wait_timer.active || MUTANT(used_ring_is_not_watched))
         return;
     link->wait_us = us * 2 > WAIT_LAST_US ? WAIT_LAST_US : us * 2;
     rpr_timer_start(link->node, &link->wait_timer, link->node->now_ns + us * 1000u);
@@ -414,7 +414,8 @@ static bool outstanding(struct rpr_link *link, const struct rpr_incarnation *i)
     if (link->node->burying)
         return false;
     link_lock(link);
-    some = i->n_reserved || i->n_held;
+    some = (i->n_reserved && !MUTANT(session_is_freed_under_a_reservation)) ||
+           (i->n_held && !MUTANT(session_is_freed_under_a_hold));
     link_unlock(link);
     return some;
 }
@@ -527,7 +528,8 @@ void rpr_link_credit(struct rpr_link *link)
         return;
     link->credit = true;
     for (d = link->node->devices; d; d = d->next)
-        for (e = d->link == link ? d->first : NULL; e; e = e->next)
+        for (e = d->link == link && !MUTANT(late_agreement_grants_nothing) ? d->first : NULL; e;
+             e = e->next)
             if (e->dest != RPMSG_ADDR_ANY && !(e->flags & RPR_EPT_CONTROL))
                 credit_due(e);
 }
@@ -641,7 +643,8 @@ static void retry_later(struct rpr_link *link)
     if (!link->retry_ms || node->now_ns - link->up_at_ns >= LASTING_NS)
         link->retry_ms = RETRY_FIRST_MS;
     rpr_timer_start(node, &link->retry_timer, node->now_ns + link->retry_ms * UINT64_C(1000000));
-    link->retry_ms = link->retry_ms * 2 > RETRY_LAST_MS ? RETRY_LAST_MS : link->retry_ms * 2;
+    if (!MUTANT(broken_link_comes_back_without_patience))
+        link->retry_ms = link->retry_ms * 2 > RETRY_LAST_MS ? RETRY_LAST_MS : link->retry_ms * 2;
 }
 
 static enum rpr_device_state state_after(enum doom doom)
@@ -725,7 +728,7 @@ static void end_or_wait(struct rpr_link *link, enum doom doom, const char *reaso
         return; /* something as final waits already */
     text_copy(link->reason, sizeof link->reason, reason);
     link->doom = (uint8_t)doom;
-    if (link->node->polling == link) {
+    if (link->node->polling == link && !MUTANT(session_ends_inside_its_poll)) {
         link_attention(link);
         rpr_link_ready(link);
         node_attention(link->node);

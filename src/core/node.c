@@ -319,7 +319,7 @@ static inline uint64_t poll_links(struct rpr_node *node, unsigned budget)
                 node->unfinished = true;
         } else {
             node->polling = link;
-            if (link->ops->poll(link, budget) >= budget)
+            if (link->ops->poll(link, MUTANT(turn_has_no_end) ? 1u << 20 : budget) >= budget)
                 node->unfinished = true;
         }
     }
@@ -385,7 +385,7 @@ void rpr_observer_remove(struct rpr_node *node, struct rpr_observer *observer)
         return;
     *at = observer->next;
     for (walk = node->walks; walk; walk = walk->outer)
-        if (walk->next == observer)
+        if (walk->next == observer && !MUTANT(removed_observer_is_told))
             walk->next = observer->next;
 }
 

@@ -37,11 +37,14 @@ void ns_word(struct rpr_endpoint *e, enum ns_word word)
     struct rpr_link *link = link_of(e);
     const struct dialect *dialect = dialect_of(link);
 
+    if (word == NS_WORD_ACK && e->announced && MUTANT(create_is_answered_by_create))
+        word = NS_WORD_CREATE;
     if (word == NS_WORD_ACK && !dialect->ack)
         word = dialect->answer_create ? NS_WORD_CREATE : NS_WORD_NONE;
     if (word == NS_WORD_NONE)
         return;
-    e->word = (uint8_t)word;
+    if (!e->on_control || !MUTANT(first_word_wins))
+        e->word = (uint8_t)word;
     if (e->on_control)
         return;
     e->on_control = true;
@@ -181,7 +184,9 @@ void ns_keep_announcement(struct rpr_device *d, const char *name, uint32_t addr)
         (*at)->taken = false;
         return;
     }
-    a = d->n_announcements < ANNOUNCEMENTS_MAX ? node_alloc(d->node, sizeof *a) : NULL;
+    a = d->n_announcements < ANNOUNCEMENTS_MAX || MUTANT(announcements_are_unbounded)
+            ? node_alloc(d->node, sizeof *a)
+            : NULL;
     if (!a) {
         d->announcements_refused++;
         node_pool_empty(d->node, d, "announcements");
@@ -374,7 +379,7 @@ static void on_create(struct rpr_device *d, const char *name, uint32_t addr)
     for (s = node->services; s && !taken; s = s->next)
         taken = offer(s, d, name, addr);
     walk_end(node);
-    if (!taken && device_is_up(d))
+    if (!taken && device_is_up(d) && !(MUTANT(second_announcement_is_lost) && d->announcements))
         ns_keep_announcement(d, name, addr);
 }
 
@@ -387,7 +392,8 @@ static void on_ack(struct rpr_device *d, const char *name, uint32_t addr)
     e = endpoint_by_name(d, name, RPMSG_ADDR_ANY);
     if (!e)
         e = endpoint_ending_by_name(d, name); /* to a hub its announcement stands */
-    if (!e || !e->announced) { /* it answers a former endpoint: this one's CREATE has not left */
+    /* Else it answers a former endpoint: this one's CREATE has not left. */
+    if (!e || (!e->announced && !MUTANT(stale_ack_is_believed))) {
         d->counters.late++;
         return;
     }
@@ -399,7 +405,8 @@ static void on_ack(struct rpr_device *d, const char *name, uint32_t addr)
 /* Ends what has this name *and* this address, and nothing else (H-3). */
 static void on_destroy(struct rpr_device *d, const char *name, uint32_t addr)
 {
-    struct announcement **kept = find_announcement(d, name, addr);
+    uint32_t kept_addr = MUTANT(destroy_matches_any_address) ? RPMSG_ADDR_ANY : addr;
+    struct announcement **kept = find_announcement(d, name, kept_addr);
     struct rpr_endpoint *e = endpoint_by_name(d, name, addr);
 
     if (!*kept && !e)
@@ -500,6 +507,8 @@ void ns_receive(struct rpr_link *link, const uint8_t *payload, uint32_t len)
     struct ns_message message;
     const char *name = message.name;
 
+    if (MUTANT(ns_length_is_believed))
+        len = RPMSG_NS_BYTES;
     if (len == RPMSG_NS_BYTES)
         memcpy(copy, payload, RPMSG_NS_BYTES);
     if (len != RPMSG_NS_BYTES || ns_decode(&message, copy, len) != NS_OK ||

@@ -14,7 +14,7 @@ static struct slot *slot_for(struct rpr_endpoint *e)
 
     if (e->n_slots < e->window)
         return slots_take(node);
-    if (e->n_slots >= e->quota || !node->pool.n_shared)
+    if (e->n_slots >= e->quota || (!node->pool.n_shared && !MUTANT(slots_are_lent_without_end)))
         return NULL;
     if (e->shared) {
         if (e->shared->used >= e->shared->limit)
@@ -35,7 +35,7 @@ static void give_back(struct rpr_endpoint *e, struct slot *slot)
     if (e->n_borrowed) {
         e->n_borrowed--;
         node->pool.n_shared++;
-        if (e->shared)
+        if (e->shared && !MUTANT(quota_does_not_come_back))
             e->shared->used--;
     }
     if (RPR_UNLIKELY(node->n_stopped))
@@ -57,8 +57,8 @@ static struct slot *take_first(struct rpr_endpoint *e)
 /* What is lost was dealt with as far as the sender's credit goes. */
 static void dropped(struct rpr_endpoint *e)
 {
-    e->n_dropped++;
-    e->device->counters.dropped++;
+    e->n_dropped += !MUTANT(drops_are_not_counted);
+    e->device->counters.dropped += !MUTANT(drops_are_not_counted);
     credit_consumed(e);
 }
 
@@ -118,13 +118,17 @@ static enum rpr_link_rx_result keep(struct rpr_link *link, struct rpr_endpoint *
     slot->src = msg->src;
     slot->bind = e->n_binds;
     memcpy(slot->data, msg->data, msg->len);
+    if (MUTANT(keeping_a_message_allocates))
+        node_free(e->device->node, node_alloc(e->device->node, msg->len), msg->len);
+    if (MUTANT(kept_message_has_its_credit) && !(e->flags & RPR_EPT_MANUAL))
+        credit_consumed(e);
     if (e->kept_last)
         e->kept_last->next = slot;
     else
         e->kept_first = slot;
     e->kept_last = slot;
     e->n_kept++;
-    e->receptive = false;
+    e->receptive = endpoint_is_receptive(e);
     e->n_slots++;
     e->device->counters.parked++;
     return RPR_LINK_RX_DONE;
@@ -288,7 +292,8 @@ static __attribute__((noinline)) enum rpr_link_rx_result special(struct rpr_link
             if (!endpoint_get(ept))
                 return RPR_LINK_RX_DONE;
         }
-        if (e->ending && e->dest == RPMSG_ADDR_ANY) { /* from nobody */
+        if (e->ending && e->dest == RPMSG_ADDR_ANY &&
+            !MUTANT(message_from_nobody_is_delivered)) { /* from nobody */
             link->device->counters.late++;
             return RPR_LINK_RX_DONE;
         }
@@ -302,7 +307,7 @@ static __attribute__((noinline)) enum rpr_link_rx_result special(struct rpr_link
     else if ((dst == RPMSG_ADDR_CREDIT || dst == RPMSG_ADDR_SENT) && credit_agreed(link))
         credit_receive(link, dst, msg->data, msg->len);
     else
-        link->device->counters.late++;
+        link->device->counters.late += !MUTANT(late_messages_are_not_counted);
     return RPR_LINK_RX_DONE;
 }
 
@@ -341,9 +346,10 @@ static __attribute__((noinline)) enum rpr_link_rx_result receive_any(struct rpr_
                         .incarnation = link->incarnation,
                         .endpoint = e};
 
-    if (link->doom) /* a callback ended the session: nothing more is delivered */
+    /* A callback ended the session: nothing more is delivered. */
+    if (link->doom && !MUTANT(delivers_after_the_end))
         return RPR_LINK_RX_STOP;
-    if (len + RPR_HEADER_BYTES > size)
+    if (len + RPR_HEADER_BYTES > size && !MUTANT(message_length_is_believed))
         return bad_length(link);
     return special(link, e, &m, dst);
 }

@@ -9,7 +9,8 @@
 
 static inline bool control_waits(struct rpr_link *link)
 {
-    return atomic_load_explicit(&link->n_control, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&link->n_control, memory_order_relaxed) != 0 &&
+           !MUTANT(data_overtakes_a_word);
 }
 
 /* Under the lock. 0: one message may be written to *slot, to e->dest. */
@@ -140,7 +141,7 @@ static bool still_there(struct rpr_link *link, struct rpr_buf *buf)
     struct rpr_incarnation *incarnation = buf->incarnation;
 
     incarnation->n_reserved--;
-    if (link->incarnation == incarnation)
+    if (link->incarnation == incarnation || MUTANT(commits_into_a_former_session))
         return true;
     if (!incarnation->n_reserved)
         rpr_node_wake(link->node); /* the owner frees it */
@@ -155,7 +156,7 @@ static void unused(struct rpr_link *link, rpr_ept_t ept, const struct rpr_buf *b
 
     link->ops->cancel(link, buf->id);
     if (endpoint_generation(e) == ept.generation && e->dest == buf->dest) {
-        e->tx_left++;
+        e->tx_left += !MUTANT(cancel_takes_the_credit);
         if (e->wait_credit && e->sendable) {
             e->wait_credit = false;
             link_wait(link, e);
@@ -180,7 +181,7 @@ int rpr_commit(rpr_ept_t ept, struct rpr_buf *buf, size_t len, unsigned flags)
     if (endpoint_generation(e) != ept.generation)
         error = -RPR_ESTALE;
     else if (atomic_load_explicit(&e->link, memory_order_relaxed) != link || !e->sendable ||
-             e->dest != buf->dest)
+             (e->dest != buf->dest && !MUTANT(reservation_outlives_its_peer)))
         error = -RPR_ENOTCONN;
     else if (len > buf->size)
         error = -RPR_EMSGSIZE;

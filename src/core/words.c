@@ -190,7 +190,8 @@ static void timer_fired(struct rpr_timer *timer, uint64_t now_ns)
     (void)now_ns;
     if (w->n_known == w->n_said)
         return;
-    repeat(w);
+    if (!MUTANT(lost_word_is_not_said_again))
+        repeat(w);
     wait_for_answer(w, w->repeat_ms * 2);
 }
 
@@ -269,7 +270,8 @@ void words_receive(struct rpr_link *link, const struct rpr_msg *msg)
     }
     memcpy(bytes, msg->data, WORD_HEAD_BYTES);
     word_decode(&head, bytes);
-    if (w->peer_tag && w->peer_tag != (head.number & WORD_TAG_MASK)) {
+    if (w->peer_tag && w->peer_tag != (head.number & WORD_TAG_MASK) &&
+        !MUTANT(word_of_another_session_is_taken)) {
         rpr_link_broken(link, "the peer has begun a session that was not heard of");
         return;
     }
@@ -277,7 +279,7 @@ void words_receive(struct rpr_link *link, const struct rpr_msg *msg)
     w->answer_due = true;
     attend(link);
     heard(w, head.heard, false);
-    if (head.number != word_number(w->peer_tag, w->n_heard + 1))
+    if (head.number != word_number(w->peer_tag, w->n_heard + 1) && !MUTANT(word_is_taken_twice))
         return; /* said again, or one before it is missing */
     w->n_heard++;
     word.data = (const uint8_t *)msg->data + WORD_HEAD_BYTES;

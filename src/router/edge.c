@@ -72,7 +72,8 @@ static int on_power(void *priv, bool running)
         return -RPR_ENOTSUP; /* to a NuttX hub an edge says nothing */
     error = say(c, &message);
     c->running = running;
-    c->power_due = error == -RPR_EAGAIN; /* the last state wins, and leaves when it can */
+    /* The last state wins, and leaves when it can. */
+    c->power_due = error == -RPR_EAGAIN && !MUTANT(edge_forgets_its_power_state);
     return c->power_due ? 0 : error;
 }
 
@@ -104,7 +105,8 @@ static void take_down(struct control *c, const char *reason)
 
     c->created = c->hello_due = c->refused = c->power_due = false;
     c->device = NULL;
-    rpr_routed_forget(c->hub, c->cpu); /* what was announced to a device that was never there */
+    if (!MUTANT(kept_announcement_outlives_its_cpu))
+        rpr_routed_forget(c->hub, c->cpu); /* what was announced to a device that was never there */
     if (device)
         rpr_routed_down(device, reason);
 }
@@ -138,7 +140,7 @@ static void on_create(struct control *c, const struct router_message *message)
     c->rx_len = message->rx_len;
     if (text_differs(message->cpuname, rpr_node_name(rpr_device_node(c->hub))))
         log_line(c, "the hub knows this node by another name");
-    c->hello_due = true;
+    c->hello_due = !c->created || !MUTANT(hello_answers_only_the_first_create);
     c->created = true;
     answer_create(c);
 }
@@ -159,10 +161,12 @@ static void on_message(struct control *c, const struct router_message *message)
         on_create(c, message);
         break;
     case ROUTER_DESTROY:
+        RPR_ASSERT(c->created || !MUTANT(destroy_of_nobody_is_an_error));
         take_down(c, "the remote CPU is gone");
         break;
     case ROUTER_SUSPEND:
     case ROUTER_RESUME:
+        RPR_ASSERT(c->device || !MUTANT(asserts_what_a_hub_says));
         if (c->device)
             rpr_routed_power(c->device, message->cmd == ROUTER_RESUME);
         break;

@@ -10,6 +10,13 @@ static bool same(const char *a, const char *b)
     return !text_differs(a, b);
 }
 
+/* Whole: "cp" is not "cp2". */
+static bool is_named(const char *cpu, const char *name)
+{
+    return same(cpu, name) || (MUTANT(cpu_is_matched_by_prefix) &&
+                               !memcmp(cpu, name, text_length(cpu, ROUTER_CPU_MAX)));
+}
+
 static struct pair *find_pair(struct rpr_hub *hub, const char *a, const char *b)
 {
     struct pair *p;
@@ -29,7 +36,7 @@ static struct pair *find_side(struct rpr_hub *hub, const struct rpr_device *devi
 
     for (p = hub->pairs; p; p = p->next) {
         for (unsigned i = 0; i < 2; i++) {
-            if (p->side[i].device == device && same(p->side[!i].cpu, cpu)) {
+            if (p->side[i].device == device && is_named(p->side[!i].cpu, cpu)) {
                 *index = i;
                 return p;
             }

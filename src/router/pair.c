@@ -123,7 +123,8 @@ static bool send_create(struct pair_side *side, uint32_t number)
     if (!send_message(side, &create))
         return false;
     /* The first one said again: what the edge has said belongs to it, heard or not. */
-    side->hello_due = (side->ours || numbered) && (number > 1 || number > side->n_creates);
+    side->hello_due = (side->ours || numbered) && (number > 1 || number > side->n_creates) &&
+                      !MUTANT(edge_is_believed_before_its_hello);
     side->n_creates = number;
     side->unnumbered = !numbered;
     return true;
@@ -140,7 +141,8 @@ static bool tell_next(struct pair_side *side)
         side->answer_hello = !send_hello(side);
         return !side->answer_hello;
     }
-    if (side->told && side->told != side->session) {
+    if (side->told && side->told != side->session &&
+        !(side->session && MUTANT(loss_is_forgotten_at_the_return))) {
         if (!send_command(side, ROUTER_DESTROY))
             return false;
         side->told = 0;
@@ -159,8 +161,9 @@ static bool tell_next(struct pair_side *side)
                                       : side->n_creates && !send_command(side, ROUTER_DESTROY);
         return !side->unnumbered;
     }
-    if (!side->told || sleeps == side->told_sleeps ||
-        !send_command(side, sleeps ? ROUTER_SUSPEND : ROUTER_RESUME))
+    if ((!side->told && !MUTANT(power_is_told_before_create)) || sleeps == side->told_sleeps ||
+        (!send_command(side, sleeps ? ROUTER_SUSPEND : ROUTER_RESUME) &&
+         !MUTANT(power_is_lost_without_a_buffer)))
         return false;
     side->told_sleeps = sleeps;
     return true;
@@ -211,11 +214,15 @@ static void end_session(struct pair *pair, unsigned lost)
 
     pair->side[0].session = pair->side[1].session = 0;
     pair->side[0].sleeps = pair->side[1].sleeps = false;
-    tell(&pair->side[!lost]); /* ROUTER_DESTROY goes first */
+    if (!MUTANT(routes_end_before_their_cpu))
+        tell(&pair->side[!lost]); /* ROUTER_DESTROY goes first */
     tell(&pair->side[lost]);
     while ((route = pair->routes)) {
+        bool unused = !route->side[0].forwarded;
+
         route_lost(route, lost);
-        if (pair->routes == route) /* the far end forgets its wishes with the device */
+        /* The far end forgets its wishes with the device. */
+        if (pair->routes == route || (unused && MUTANT(route_is_freed_twice)))
             drop_route(pair, route, false);
     }
 }
@@ -256,6 +263,7 @@ static void on_bound(void *ctx, rpr_ept_t ept, uint32_t dest)
     (void)dest;
     side->bound = true;
     side->told = side->n_creates = 0;
+    side->answer_hello = MUTANT(hello_is_said_to_everybody);
     pair_update(side->pair);
 }
 
@@ -264,7 +272,8 @@ static void forget(struct pair_side *side)
 {
     side->bound = side->leaving = false;
     side->told = side->n_creates = 0;
-    side->ours = side->hello_due = side->answer_hello = side->unnumbered = false;
+    side->hello_due = side->answer_hello = side->unnumbered = false;
+    side->ours = side->ours && MUTANT(hello_outlives_its_link);
 }
 
 static void on_unbound(void *ctx, rpr_ept_t ept, enum rpr_unbound_reason reason)
@@ -288,7 +297,8 @@ static void on_hello(struct pair_side *side, const struct router_message *messag
     struct rpr_link *link = rpr_device_link(side->device);
 
     side->ours = true;
-    side->hello_due = message->session && message->session != side->n_creates;
+    side->hello_due = message->session && message->session != side->n_creates &&
+                      !MUTANT(hello_of_a_former_session_is_believed);
     if (!side->hello_due && side->told)
         side->unnumbered = false;
     side->answer_hello = true;
@@ -336,6 +346,7 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *
     (void)ept;
     memcpy(copy, msg->data, len);
     result = router_decode(&message, copy, len);
+    RPR_ASSERT(result != ROUTER_BAD_CMD || !MUTANT(asserts_what_an_edge_says));
     if (result == ROUTER_BAD_LENGTH) {
         refuse(side);
     } else if (result == ROUTER_OK && message.cmd == ROUTER_HELLO) {
@@ -392,7 +403,7 @@ static void route_ended(struct route *route, unsigned gone, bool lost)
 {
     (void)gone;
     (void)lost;
-    if (route_idle(route))
+    if (route_idle(route) && !(MUTANT(unused_route_is_kept) && !route->side[0].forwarded))
         drop_route(route->owner, route, true);
     else
         route_settle(route);
@@ -407,7 +418,7 @@ static const struct route_ops pair_route_ops = {.ended = route_ended, .freed = r
 
 static bool allowed(const struct pair *pair, const char *service)
 {
-    if (!pair->services)
+    if (!pair->services || MUTANT(allow_list_is_ignored))
         return true;
     for (uint32_t i = 0; i < pair->n_services; i++)
         if (!text_differs(pair->services[i], service))
@@ -425,7 +436,7 @@ static bool may_wait(struct pair *pair, const struct rpr_device *device)
         n += !route_joined(route) &&
              ((route->side[0].device == device && route->side[0].wish != RPR_ADDR_ANY) ||
               (route->side[1].device == device && route->side[1].wish != RPR_ADDR_ANY));
-    return n < ROUTE_WAITING_MAX;
+    return n < ROUTE_WAITING_MAX || MUTANT(waiting_routes_are_unbounded);
 }
 
 static struct route *make_route(struct pair *pair, const char *service)
@@ -586,7 +597,7 @@ void pair_free(struct pair *pair)
 {
     pair->dead = true;
     hold(pair);
-    if (pair->side[0].session)
+    if (pair->side[0].session && !MUTANT(control_endpoint_ends_before_its_cpu))
         end_session(pair, 0);
     close_control(&pair->side[0]);
     close_control(&pair->side[1]);

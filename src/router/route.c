@@ -123,7 +123,7 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *
         from->forwarded++;
         return RPR_DONE;
     }
-    if (error == -RPR_EAGAIN || is_early(from))
+    if (error == -RPR_EAGAIN || is_early(from) || MUTANT(message_waits_for_a_dead_half))
         return RPR_LATER;
     if (error == -RPR_EMSGSIZE)
         log_too_long(from, msg->len);
@@ -167,7 +167,7 @@ static void on_stopped(void *ctx, rpr_ept_t ept)
     struct rpr_node *node = from->route->node;
 
     (void)ept;
-    if (!from->block.active)
+    if (!from->block.active && !MUTANT(block_has_no_end))
         rpr_timer_start(node, &from->block,
                         rpr_node_now(node) + from->route->block_ms * UINT64_C(1000000));
 }
@@ -240,7 +240,7 @@ static enum rpr_overflow overflow_of(enum rpr_policy policy)
     case RPR_POLICY_BLOCK:
         return RPR_STOP_LINK;
     default:
-        return RPR_DROP_NEWEST;
+        return MUTANT(full_link_stops_the_other_one) ? RPR_STOP_LINK : RPR_DROP_NEWEST;
     }
 }
 
@@ -279,7 +279,7 @@ static bool addresses_left(struct rpr_node *node, const struct rpr_device *devic
     for (r = route_first(node); r; r = r->next)
         for (unsigned i = 0; i < 2; i++)
             n += r->side[i].open && r->side[i].device == device;
-    return n < PEER_ADDRESSES_MAX;
+    return n < PEER_ADDRESSES_MAX || MUTANT(peer_has_addresses_without_end);
 }
 
 static int open_endpoint(struct route_side *side, bool announce)
@@ -391,7 +391,8 @@ static void announce_later(struct route_side *side)
     if (!side->again_ms || now - side->bound_at_ns >= LASTING_NS)
         side->again_ms = AGAIN_FIRST_MS;
     rpr_timer_start(node, &side->again, now + side->again_ms * UINT64_C(1000000));
-    side->again_ms = side->again_ms * 2 > AGAIN_LAST_MS ? AGAIN_LAST_MS : side->again_ms * 2;
+    if (!MUTANT(hub_announces_again_at_once))
+        side->again_ms = side->again_ms * 2 > AGAIN_LAST_MS ? AGAIN_LAST_MS : side->again_ms * 2;
 }
 
 /* ---- from wishes to halves --------------------------------------------------------------------------- */
@@ -487,7 +488,8 @@ static bool must_hear(const struct route_side *side)
     if (!side->open || !side->bound || rpr_ept_info(side->half, &info))
         return false;
     if (side->answered)
-        return side->announced || info.rx + info.dropped + info.n_kept == 0;
+        return (side->announced || info.rx + info.dropped + info.n_kept == 0) &&
+               !MUTANT(stale_answer_binds_the_next);
     return side->announced && has_credit(side->device);
 }
 
@@ -508,7 +510,8 @@ static void finish_ending(struct route *route)
     route->ending = route->lost = false;
     /* Of a lost CPU the far end has heard by ROUTER_DESTROY; a local program hears that its remote
      * is lost by the end of its link; but a remote hears of a lost program as of a close. */
-    close_half(o, !lost || (route->keep_lost && route->gone == 0));
+    if (gone->forwarded || !MUTANT(half_waits_for_an_answer_to_destroy))
+        close_half(o, !lost || (route->keep_lost && route->gone == 0));
     if (gone->open && !lost && !gone->mute && gone->wish == RPR_ADDR_ANY &&
         o->wish != RPR_ADDR_ANY) {
         gone->bound = false;
@@ -539,7 +542,8 @@ static void end_side(struct route *route, unsigned i, bool lost)
     route->ending = true;
     route->gone = i;
     route->lost = lost;
-    if (!route->side[!i].bound || !parked(&route->side[i]) || (lost && !route->keep_lost))
+    if (!route->side[!i].bound || !parked(&route->side[i]) || (lost && !route->keep_lost) ||
+        MUTANT(end_overtakes_what_is_parked))
         finish_ending(route);
     else
         tell(route, "ending");
@@ -572,7 +576,7 @@ static uint32_t bound_to(const struct route_side *side)
 void route_create(struct route *route, unsigned i, uint32_t addr)
 {
     struct route_side *side = &route->side[i];
-    bool stale = side->bound && bound_to(side) != addr;
+    bool stale = side->bound && bound_to(side) != addr && !MUTANT(changed_address_is_not_seen);
 
     side->wish = addr;
     if (stale)
@@ -585,7 +589,7 @@ void route_ack(struct route *route, unsigned i, uint32_t addr)
 {
     struct route_side *side = &route->side[i];
 
-    if (!side->open || side->bound || route->ending)
+    if (!side->open || (side->bound && !MUTANT(second_ack_binds_again)) || route->ending)
         return;
     hold(route);
     bind_half(side, addr, false);
@@ -599,11 +603,13 @@ void route_destroy(struct route *route, unsigned i, uint32_t addr)
     struct route_side *side = &route->side[i];
     bool bound = bound_to(side) == addr;
 
-    if (side->wish == addr)
+    if (MUTANT(destroy_ends_the_wish_of_the_other))
+        other(side)->wish = RPR_ADDR_ANY;
+    if (side->wish == addr || MUTANT(late_destroy_ends_the_next_wish))
         side->wish = RPR_ADDR_ANY;
     else if (!bound)
         return;
-    if (bound || !side->bound)
+    if (bound || (!side->bound && !MUTANT(half_outlives_its_client)))
         end_side(route, i, false);
 }
 

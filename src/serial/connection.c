@@ -94,7 +94,7 @@ static void relax(struct connection *c)
         return;
     say(c, RPR_UART_RELAXWAKE);
     c->wake = WAKE_ASLEEP;
-    c->second = !c->second;
+    c->second = !c->second && !MUTANT(every_wake_up_is_the_first);
 }
 
 static void drained(struct connection *c)
@@ -123,7 +123,8 @@ static void ask(struct connection *c, uint64_t now)
     c->started = false;
     if (c->n_asked < UINT8_MAX)
         c->n_asked++;
-    start(c, TIMER_ASK, now + patience(c));
+    if (!MUTANT(connreq_is_said_once))
+        start(c, TIMER_ASK, now + patience(c));
 }
 
 /* Nobody is connected; begin from the start, after a rest of `rest` ns. */
@@ -146,7 +147,8 @@ static void attempt(struct connection *c, uint64_t rest, uint64_t now)
 static void ask_again(struct connection *c, uint64_t now)
 {
     uint64_t from = c->heard_ns > c->asked_ns ? c->heard_ns : c->asked_ns;
-    uint64_t due = c->started ? c->asked_ns + DEAF_NS : from + patience(c);
+    uint64_t due = c->started && !MUTANT(connreq_to_who_is_connected) ? c->asked_ns + DEAF_NS
+                                                                      : from + patience(c);
 
     if (c->state != CONNECTION_ASKED)
         return;
@@ -188,7 +190,8 @@ static void begin(struct connection *c, bool by_connreq, uint64_t now)
 {
     uint32_t n_out;
 
-    unask(c);
+    if (!MUTANT(connreq_outlives_its_answer))
+        unask(c);
     n_out = c->n_out;
     stop(c, TIMER_ASK);
     stop(c, TIMER_HALF_OPEN);
@@ -240,7 +243,7 @@ static void on_connreq(struct connection *c, uint64_t now)
         end(c, CONNECTION_WAKING, "the peer began anew");
         if (c->state != CONNECTION_WAKING)
             return;
-        if (c->wake == WAKE_AWAKE)
+        if (c->wake == WAKE_AWAKE && !MUTANT(new_peer_is_believed_awake))
             c->wake = WAKE_ASLEEP; /* who it is now was not woken */
         else if (c->wake == WAKE_WAKING)
             start(c, TIMER_WAKE, now + WAKE_AGAIN_NS);
@@ -256,7 +259,8 @@ static void on_connack(struct connection *c, uint64_t now)
     c->unanswered = answer ? c->unanswered - 1 : 0;
     if (c->state == CONNECTION_WAKING || c->state == CONNECTION_ASKED) {
         begin(c, false, now);
-    } else if (c->state == CONNECTION_CONNECTED && !answer) {
+    } else if (c->state == CONNECTION_CONNECTED && !answer &&
+               !MUTANT(connack_of_nothing_is_ignored)) {
         c->count->peer_restarts++;
         end_and_attempt(c, 0, "the peer began a session that we did not ask for", now);
     }
@@ -302,8 +306,9 @@ void connection_on_next(struct connection *c, uint8_t byte, uint64_t now)
 {
     if (!c->doubted)
         return;
-    if (c->doubted == RPR_UART_POWEROFF || !swar_is_special(byte) || byte == RPR_UART_ESCAPE ||
-        byte == RPR_UART_END) {
+    if ((c->doubted == RPR_UART_POWEROFF || !swar_is_special(byte) || byte == RPR_UART_ESCAPE ||
+         byte == RPR_UART_END) &&
+        !MUTANT(noise_is_believed)) {
         c->doubted = 0;
         c->count->noise++;
         stop(c, TIMER_DOUBT);
@@ -323,7 +328,7 @@ static void on_power(struct connection *c, uint8_t byte, bool in_frame, uint64_t
 {
     if (c->state != CONNECTION_CONNECTED)
         return;
-    if (in_frame)
+    if (in_frame && !MUTANT(power_byte_of_noise_is_believed))
         c->power_byte = byte;
     else
         doubt(c, byte, now);
@@ -333,7 +338,7 @@ static void on_ack(struct connection *c, uint8_t byte, uint64_t now)
 {
     uint8_t wanted = c->second ? RPR_UART_STAYWAKEACK2 : RPR_UART_STAYWAKEACK1;
 
-    if (c->wake == WAKE_WAKING && byte == wanted)
+    if (c->wake == WAKE_WAKING && (byte == wanted || MUTANT(any_answer_wakes)))
         on_awake(c, now);
 }
 
@@ -414,9 +419,9 @@ static bool has_room(const struct connection *c, uint64_t at)
 {
     if (c->ours && !c->lossy)
         return true;
-    if (c->undrained >= c->window)
+    if (c->undrained >= c->window && !MUTANT(window_is_ignored))
         return false;
-    return c->ours || c->n_starts < CHUNK_STARTS ||
+    return c->ours || MUTANT(starts_come_as_they_may) || c->n_starts < CHUNK_STARTS ||
            at - c->start_at[c->n_starts % CHUNK_STARTS] >= CHUNK_BYTES;
 }
 
@@ -427,7 +432,7 @@ bool connection_may_send(struct connection *c, uint64_t at, bool written, uint64
     if (c->wake == WAKE_AWAKE) {
         if (has_room(c, at))
             return true;
-        if (!written)
+        if (!written && !MUTANT(wake_up_overtakes_what_is_written))
             return false; /* what asks the peer whether it drained must not overtake what it has to */
         c->count->waits++;
         relax(c);
@@ -453,7 +458,8 @@ void connection_shut_window(struct connection *c)
 static void watch_half_open(struct connection *c, uint64_t now)
 {
     c->announced = true;
-    if (c->by_connreq && !c->started && !c->half_open_done)
+    if (c->by_connreq && !c->started && !c->half_open_done &&
+        !MUTANT(half_open_session_is_not_found_out))
         start(c, TIMER_HALF_OPEN, now + HALF_OPEN_NS);
 }
 

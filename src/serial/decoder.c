@@ -68,7 +68,7 @@ static const uint8_t *take_body(struct rpr_frame_decoder *d, const uint8_t *p, c
         } else if (swar_is_special(*p)) {
             break;
         } else if (d->escaped) {
-            d->broken |= (*p & 0xf0u) != 0x50u;
+            d->broken |= (*p & 0xf0u) != 0x50u && !MUTANT(any_byte_may_be_escaped);
             d->escaped = false;
             put(d, *p ^ FLIP);
         } else {
@@ -93,10 +93,11 @@ static enum rpr_frame_error check(const struct rpr_frame_decoder *d)
     uint16_t crc;
 
     if (d->broken || d->escaped || d->n < RPR_FRAME_MIN || d->n > d->size ||
-        get_le16(d->to + 6) != d->n)
+        (get_le16(d->to + 6) != d->n && !MUTANT(frame_length_is_not_checked)))
         return RPR_FRAME_ERROR_LENGTH;
     crc = get_le16(d->to);
-    if ((crc || d->crc_required) && crc != rpr_crc16(0, d->to + 2, d->n - 2))
+    if ((crc || d->crc_required) && !MUTANT(crc_is_not_checked) &&
+        crc != rpr_crc16(0, d->to + 2, d->n - 2))
         return RPR_FRAME_ERROR_CRC;
     return RPR_FRAME_ERROR_NONE;
 }

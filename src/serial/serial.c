@@ -195,7 +195,8 @@ static void take_up(struct serial *s)
 
     if (!session || session->up || session->ended)
         return;
-    if (s->link.incarnation) { /* the core is not done with the former one */
+    /* The core is not done with the former one. */
+    if (s->link.incarnation && !MUTANT(session_begins_inside_the_former)) {
         kick_later(s);
         return;
     }
@@ -251,7 +252,8 @@ static void drop_session(struct serial *s)
     unlock(s);
     s->count.rx_lost += session->rx.n_ready;
     s->sending = QUEUE_NONE;
-    s->from = s->to = 0;
+    if (!MUTANT(frame_outlives_its_session))
+        s->from = s->to = 0;
     rpr_frame_abort(&s->decoder);
     aim_decoder(s);
     session_put(session);
@@ -262,7 +264,7 @@ static void end(void *ctx, const char *reason)
 {
     struct serial *s = ctx;
 
-    if (s->session->up)
+    if (s->session->up && !MUTANT(what_came_before_the_end_is_lost))
         rpr_link_drain(&s->link, s->buffers);
     if (!s->session) /* somebody has closed the link meanwhile */
         return;
@@ -409,7 +411,7 @@ static uint32_t carrier_room(struct serial *s, uint32_t wanted, uint64_t now)
 
     if (queued < 0)
         return wanted;
-    if (queued >= (int32_t)CHUNK_BYTES) {
+    if (queued >= (int32_t)CHUNK_BYTES && !MUTANT(output_queue_is_filled)) {
         connection_wait_output(&s->connection, now);
         return 0;
     }
@@ -459,7 +461,7 @@ static void frame_encoded(struct serial *s)
     unlock(s);
     s->sending = QUEUE_NONE;
     s->count.frames_tx++;
-    if (s->want_writable && session->up)
+    if (s->want_writable && session->up && !MUTANT(waits_for_a_buffer_that_is_free))
         rpr_link_ready(&s->link);
 }
 
@@ -497,7 +499,7 @@ static bool next_frame(struct serial *s, uint64_t now)
     rpr_frame_seal(body, n, with_crc(s));
     rpr_frame_begin(&s->encoder, body, n);
     connection_on_sent(&s->connection, s->staged, now);
-    if (is_name_service(body + RPR_FRAME_HEADER_BYTES))
+    if (is_name_service(body + RPR_FRAME_HEADER_BYTES) && !MUTANT(many_answers_at_once))
         connection_shut_window(&s->connection);
     return true;
 }
@@ -685,7 +687,7 @@ static bool writable(struct rpr_link *link)
 static void buffer_back(struct serial *s, struct session *session, uint32_t id)
 {
     queue_put(&session->rx, id);
-    if (session != s->session || session->receiving != QUEUE_NONE)
+    if (session != s->session || session->receiving != QUEUE_NONE || MUTANT(reading_does_not_go_on))
         return;
     aim_decoder(s);
     kick(s);

@@ -181,7 +181,8 @@ static void go_on(struct rpr_ping_run *run)
     run->blocked = error == -RPR_EAGAIN;
     if (run->blocked) {
         run->sent--;
-        wait_until(run, run->began_ns + ms(run->config.timeout_ms));
+        if (!MUTANT(ping_waits_for_a_buffer_for_ever))
+            wait_until(run, run->began_ns + ms(run->config.timeout_ms));
     } else if (error) {
         run->sent--;
         finish(run, error == -RPR_ESTALE ? -RPR_ENOTCONN : error);
@@ -213,7 +214,7 @@ static bool data_is_right(const struct rpr_ping_run *run, const uint8_t *payload
 {
     if (len != run->send_len)
         return false;
-    if (!(run->config.flags & RPR_PING_CHECK))
+    if (!(run->config.flags & RPR_PING_CHECK) || MUTANT(answer_is_not_compared))
         return true;
     for (uint32_t i = PING_HEADER_BYTES; i < len; i++)
         if (payload[i] != run->fill)
@@ -227,7 +228,8 @@ static void on_response(struct target *t, const struct ping_message *message,
     struct rpr_ping_run *run = t->runs;
     uint64_t now = rpr_node_now(ping_of(t)->node);
 
-    while (run && (!run->waiting || cookie_of(run) != message->cookie))
+    while (run &&
+           (!run->waiting || (cookie_of(run) != message->cookie && !MUTANT(late_answer_is_taken))))
         run = run->next;
     if (!run) {
         ping_of(t)->counters.late++;
@@ -237,7 +239,7 @@ static void on_response(struct target *t, const struct ping_message *message,
     if (data_is_right(run, msg->data, msg->len)) {
         histogram_add(&run->times, now - run->began_ns);
     } else {
-        run->lost++;
+        run->lost += !MUTANT(wrong_answer_is_not_shown);
         ping_of(t)->counters.bad_answers++;
     }
     if (run->config.period_ms && run->sent < run->config.times)
@@ -368,7 +370,8 @@ static void on_unbound(void *ctx, rpr_ept_t ept, enum rpr_unbound_reason reason)
 
     (void)ept;
     (void)reason;
-    end_runs(t, -RPR_ENOTCONN);
+    if (!MUTANT(ping_outlives_its_peer))
+        end_runs(t, -RPR_ENOTCONN);
 }
 
 static struct rpr_ping_run *first_blocked(struct target *t)

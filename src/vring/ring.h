@@ -103,11 +103,13 @@ static inline int ring_pending(const struct ring *r)
 {
     uint32_t n;
 
-    rpr_cache_invalidate(r->take, 4);
+    if (!MUTANT(index_of_before_is_in_the_cache))
+        rpr_cache_invalidate(r->take, 4);
     n = (uint16_t)(ring_read16(r->take + 2) - r->taken);
-    if (RPR_UNLIKELY(n > ring_outstanding(r)))
+    if (RPR_UNLIKELY(n > ring_outstanding(r)) && !MUTANT(index_is_believed))
         return -1;
-    rpr_barrier_seen();
+    if (!MUTANT(pending_has_no_barrier))
+        rpr_barrier_seen();
     return (int)n;
 }
 
@@ -142,13 +144,13 @@ static RPR_COLD const char *ring_check_desc(const struct ring_region *region, ui
     uint64_t offset = addr - region->da;
     uint32_t len = (uint32_t)rest;
 
-    if (offset > region->bytes || len > region->bytes - offset)
+    if ((offset > region->bytes || len > region->bytes - offset) && !MUTANT(descriptor_is_believed))
         return RING_WRONG_DESC("a descriptor points outside the shared region");
     if (offset % 4 != 0)
         return RING_WRONG_DESC("a descriptor is not aligned");
     if (len < RPR_HEADER_BYTES)
         return RING_WRONG_DESC("a descriptor is too short for a header");
-    if (rest >> 32 & (RING_DESC_NEXT | RING_DESC_INDIRECT))
+    if (rest >> 32 & (RING_DESC_NEXT | RING_DESC_INDIRECT) && !MUTANT(chained_descriptor_is_taken))
         return RING_WRONG_DESC("a chained descriptor");
     b->at = region->base + offset;
     b->size = len;
@@ -195,11 +197,13 @@ RPR_INLINE const char *ring_look(const struct ring *r, bool driver, uint32_t tak
 
     rpr_cache_invalidate(entry, driver ? 8 : 2);
     id = driver ? get_once_le32(entry) : get_once_le16(entry);
+    if (MUTANT(buffer_id_goes_round))
+        id &= r->mask;
     if (RPR_UNLIKELY(id > r->mask))
         return "a buffer id out of range";
     b = &r->buffers[id];
     *buffer = b;
-    if (RPR_UNLIKELY(b->ours))
+    if (RPR_UNLIKELY(b->ours) && !MUTANT(buffer_comes_back_twice))
         return "a buffer that was not outstanding";
     if (!driver) {
         wrong = ring_read_desc(r, id, b);
@@ -207,7 +211,7 @@ RPR_INLINE const char *ring_look(const struct ring *r, bool driver, uint32_t tak
         return wrong;
     }
     *size = get_once_le32(entry + 4);
-    if (RPR_UNLIKELY(*size > b->size))
+    if (RPR_UNLIKELY(*size > b->size) && !MUTANT(used_length_is_believed))
         return "a length over the buffer";
     return NULL;
 }
@@ -233,7 +237,8 @@ RPR_INLINE void ring_put(struct ring *r, bool driver, const struct ring_buffer *
         put_le32(entry + 4, b->size);
         put_le32(entry, b->id);
     }
-    rpr_cache_clean(entry, driver ? 2 : 8);
+    if (!MUTANT(entry_stays_in_the_cache))
+        rpr_cache_clean(entry, driver ? 2 : 8);
 }
 
 /* Gives a buffer of ours. */
@@ -248,7 +253,8 @@ RPR_INLINE void ring_give(struct ring *r, bool driver, struct ring_buffer *b)
 RPR_INLINE void ring_return(struct ring *r, bool driver, const struct ring_buffer *b)
 {
     r->taken++;
-    ring_put(r, driver, b);
+    ring_put(r, driver,
+             MUTANT(returned_buffer_has_no_length) ? &(struct ring_buffer){.id = b->id} : b);
 }
 
 /* Has anything been given that the peer does not know of? */
@@ -263,7 +269,8 @@ static inline void ring_publish(struct ring *r)
     uint32_t given = r->given;
 
     r->published = given;
-    rpr_barrier_publish();
+    if (!MUTANT(publish_has_no_barrier))
+        rpr_barrier_publish();
     ring_write16(r->give + 2, (uint16_t)given);
     rpr_cache_clean(r->give + 2, 2);
 }

@@ -104,7 +104,8 @@ RPR_INLINE bool have_buffer(struct vring_link *v, bool control, bool driver)
 {
     if (RPR_UNLIKELY(v->top <= v->spare))
         reclaim(v, driver);
-    return RPR_LIKELY(v->top > (control ? v->free : v->spare)) &&
+    return RPR_LIKELY(v->top >
+                      (control || MUTANT(data_takes_the_last_buffer) ? v->free : v->spare)) &&
            RPR_LIKELY(!atomic_load_explicit(&v->wrong, memory_order_relaxed));
 }
 
@@ -126,7 +127,8 @@ RPR_INLINE void commit(struct rpr_link *link, uint32_t id, uint32_t len, bool dr
 {
     struct vring_link *v = vring_of(link);
 
-    rpr_cache_clean(v->tx.buffers[id].at, len);
+    if (!MUTANT(message_stays_in_the_cache))
+        rpr_cache_clean(v->tx.buffers[id].at, len);
     (void)len;
     ring_give(&v->tx, driver, &v->tx.buffers[id]);
 }
@@ -140,7 +142,7 @@ static void cancel(struct rpr_link *link, uint32_t id)
 
 static inline void ring_if_wanted(struct vring_link *v, const struct ring *r)
 {
-    if (ring_wanted(r))
+    if (ring_wanted(r) || MUTANT(rings_who_is_awake))
         v->ring(v->ring_ctx, r == &v->tx);
 }
 
@@ -148,7 +150,8 @@ static inline void ring_if_wanted(struct vring_link *v, const struct ring *r)
 RPR_INLINE void flush_one(struct vring_link *v, struct ring *r)
 {
     ring_publish(r);
-    rpr_barrier_full(); /* pairs with the one in arm() */
+    if (!MUTANT(flush_has_no_full_barrier))
+        rpr_barrier_full(); /* pairs with the one in arm() */
     ring_if_wanted(v, r);
 }
 
@@ -157,7 +160,8 @@ static void flush_both(struct vring_link *v)
 {
     ring_publish(&v->tx);
     ring_publish(&v->rx);
-    rpr_barrier_full(); /* pairs with the one in arm() */
+    if (!MUTANT(flush_of_both_has_no_full_barrier))
+        rpr_barrier_full(); /* pairs with the one in arm() */
     ring_if_wanted(v, &v->tx);
     ring_if_wanted(v, &v->rx);
 }
@@ -201,7 +205,8 @@ RPR_INLINE int send_any(struct rpr_endpoint *sender, uint64_t header, const void
         return rpr_link_full(link, sender, slot.size);
     }
     put_le64(slot.msg, header);
-    put_le32(slot.msg + 8, 0);              /* reserved */
+    if (!MUTANT(reserved_word_is_what_was_there))
+        put_le32(slot.msg + 8, 0);          /* reserved */
     put_le32(slot.msg + 12, (uint32_t)len); /* and flags 0 */
     memcpy(slot.msg + RPR_HEADER_BYTES, data, len);
     commit(link, slot.id, RPR_HEADER_BYTES + (uint32_t)len, driver);
@@ -303,7 +308,8 @@ RPR_INLINE unsigned poll(struct rpr_link *link, unsigned budget, bool driver)
 
         if (RPR_UNLIKELY(wrong != NULL))
             return broken(v, wrong);
-        rpr_cache_invalidate(b->at, size);
+        if (!MUTANT(message_of_before_is_in_the_cache))
+            rpr_cache_invalidate(b->at, size);
         result = rpr_link_rx(link, b->at, size, b->id);
         if (RPR_LIKELY(result == RPR_LINK_RX_DONE))
             ring_return(rx, driver, b);
@@ -349,8 +355,9 @@ static bool arm(struct rpr_link *link, bool want_writable)
 
     ring_set_quiet(&v->rx, false);
     ring_set_quiet(&v->tx, !want_writable);
-    rpr_barrier_full(); /* pairs with those in flush(): one of us sees the other */
-    if (!anything_came(v, want_writable))
+    if (!MUTANT(arm_has_no_full_barrier))
+        rpr_barrier_full(); /* pairs with those in flush(): one of us sees the other */
+    if (!anything_came(v, want_writable && !MUTANT(sleeps_without_a_last_look_for_buffers)))
         return true;
     disarm(link);
     return false;
@@ -363,7 +370,8 @@ static int power(struct rpr_link *link, bool running)
     if (!v->own_power)
         return -RPR_ENOTSUP;
     ring_write32(v->own_power, running ? 0 : 1);
-    rpr_barrier_full();
+    if (!MUTANT(power_has_no_full_barrier))
+        rpr_barrier_full();
     v->ring(v->ring_ctx, true);
     return 0;
 }
@@ -399,7 +407,8 @@ struct rpr_vring_cpus rpr_vring_cpus(const struct rpr_link *link)
         struct vring_link *v = vring_of(link);                                             \
                                                                                            \
         ring_publish(&v->tx);                                                              \
-        rpr_barrier_full(); /* pairs with the one in arm() */                              \
+        if (!MUTANT(send_has_no_full_barrier))                                             \
+            rpr_barrier_full(); /* pairs with the one in arm() */                          \
         if (RPR_UNLIKELY(ring_wanted(&v->tx)))                                             \
             return role##_rung(v);                                                         \
         reclaim_some(v, driver);                                                           \
@@ -673,7 +682,7 @@ void rpr_vring_detach(struct rpr_link *link, const char *reason, bool drain)
 {
     struct vring_link *v = vring_of(link);
 
-    if (drain)
+    if (drain && !MUTANT(ring_is_not_drained_at_the_end))
         rpr_link_drain(link, v->rx.mask + 1);
     rpr_link_down(link, reason);
 }

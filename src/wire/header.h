@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/mutant.h"
 
 /* src @0, dst @4, reserved @8 (u32 each), len @12, flags @14 (u16 each), then len bytes of payload */
 #define RPMSG_HEADER_BYTES 16u
@@ -44,7 +45,8 @@ static inline void header_put(uint8_t *at, uint32_t src, uint32_t dst, uint16_t 
 {
     put_le32(at, src);
     put_le32(at + 4, dst);
-    put_le32(at + 8, 0);
+    if (!MUTANT(reserved_word_is_what_was_there))
+        put_le32(at + 8, 0);
     put_le32(at + 12, len); /* and flags 0 */
 }
 

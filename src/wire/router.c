@@ -3,6 +3,7 @@
 #include "wire/router.h"
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/text.h"
 
 #define TX_LEN_AT         4u
@@ -41,7 +42,8 @@ static void decode_create(struct router_message *message, const uint8_t *payload
     message->tx_len = get_le32(payload + TX_LEN_AT);
     message->rx_len = get_le32(payload + RX_LEN_AT);
     const char *name = (const char *)payload + CPUNAME_AT;
-    for (size_t i = 0; i < CPUNAME_BYTES && name[i] != '\0'; i++) {
+    for (size_t i = 0;
+         (i < CPUNAME_BYTES || MUTANT(cpu_name_is_believed_to_end)) && name[i] != '\0'; i++) {
         message->cpuname[i] = name[i];
     }
     if (len >= ROUTER_LONG_BYTES) {
@@ -71,7 +73,7 @@ int router_decode(struct router_message *message, const uint8_t *payload, size_t
     if (needed == 0) {
         return ROUTER_BAD_CMD;
     }
-    if (len < needed) {
+    if (len < needed && !MUTANT(short_router_message_is_read)) {
         return ROUTER_BAD_LENGTH;
     }
     if (message->cmd == ROUTER_HELLO) {
@@ -103,7 +105,8 @@ static void encode_hello(uint8_t *payload, const struct router_message *message)
 
 size_t router_encode(uint8_t payload[ROUTER_LONG_BYTES], const struct router_message *message)
 {
-    memset(payload, 0, ROUTER_LONG_BYTES);
+    if (!MUTANT(stack_bytes_on_the_wire))
+        memset(payload, 0, ROUTER_LONG_BYTES);
     put_le32(payload, message->cmd);
     if (message->cmd == ROUTER_CREATE) {
         encode_create(payload, message);
@@ -150,7 +153,7 @@ bool cpu_name_valid(const char *name, size_t max)
 static bool service_name_valid(const char *name)
 {
     size_t n = text_length(name, ROUTER_SERVICE_MAX);
-    return n >= 1 && name[n] == '\0';
+    return n >= 1 && (name[n] == '\0' || MUTANT(long_service_name_is_cut));
 }
 
 int router_control_name(char out[ROUTER_NAME_BYTES], const char *cpu)

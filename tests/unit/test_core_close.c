@@ -504,6 +504,35 @@ static void down_inside_bound(void **state)
     }
 }
 
+/* Who waits for a buffer and closes is not waited for: its memory is another endpoint's by then. */
+static void a_waiter_closes_and_its_memory_is_used_again(void **state)
+{
+    struct bench t;
+    struct ept z;
+
+    (void)state;
+    bench_init(&t, false);
+    z = (struct ept)EPT(&t.world, "z");
+    open_bound(&t);
+    ept_open(&t.y, t.device, "other");
+    ept_bind_to(&t.y, t.wire, t.node, "other", 78);
+    t.wire->n_free = 1; /* for control only */
+    assert_int_equal(ept_send(&t.x, "no"), -RPR_EAGAIN);
+    assert_int_equal(ept_send(&t.y, "no"), -RPR_EAGAIN);
+    assert_int_equal(rpr_ept_close(t.x.h), 0);
+    settle(&t.world, t.node);
+    assert_said(t.wire, "DESTROY svc 1024;"); /* and its buffer is back */
+    t.wire->n_free = 0;
+    ept_open(&z, t.device, "z");
+    assert_ptr_equal(z.h.endpoint, t.x.h.endpoint);
+    for (uint32_t id = 1; id < 4; id++)
+        wire_back(t.wire, id);
+    settle(&t.world, t.node);
+    assert_events(&t.world, "x:closed;y:writable;");
+    assert_said(t.wire, "CREATE z 1024;");
+    bench_fini(&t);
+}
+
 /* ---- handles -------------------------------------------------------------------------------- */
 
 static void stale_handles_are_refused_by_every_function(void **state)
@@ -627,6 +656,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(destroy_leaves_while_closed_runs),
         cmocka_unit_test(the_link_ends_while_closed_runs),
         cmocka_unit_test(down_inside_bound),
+        cmocka_unit_test(a_waiter_closes_and_its_memory_is_used_again),
         cmocka_unit_test(stale_handles_are_refused_by_every_function),
         cmocka_unit_test(closed_when_credit_is_due),
         cmocka_unit_test(closed_with_messages_kept_when_credit_is_due),

@@ -135,7 +135,7 @@ static void echo_through_a_narrow_link(void **state)
 }
 
 /* Peers that never ring when they return buffers (H-13): found by the timer. */
-static void the_used_ring_is_watched_while_somebody_waits(void **state)
+static void walkthrough_b5_used_ring_is_watched_while_somebody_waits(void **state)
 {
     struct bench t;
     uint64_t next, wait = US(100);
@@ -669,7 +669,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(later_once_comes_again_by_itself),
         cmocka_unit_test(later_for_long_is_asked_again_and_again),
         cmocka_unit_test(echo_through_a_narrow_link),
-        cmocka_unit_test(the_used_ring_is_watched_while_somebody_waits),
+        cmocka_unit_test(walkthrough_b5_used_ring_is_watched_while_somebody_waits),
         cmocka_unit_test(manual_comes_again_when_asked_only),
         cmocka_unit_test(without_quota_later_drops),
         cmocka_unit_test(newest_or_oldest_is_dropped),

@@ -164,6 +164,7 @@ static void down_and_up_inside_rx(void **state)
     t.x.on_rx = down_and_up;
     ept_bind_to(&t.x, t.wire, t.node, "svc", 77);
     wire_text(t.wire, 77, ept_addr(&t.x), "go");
+    wire_text(t.wire, 77, ept_addr(&t.x), "after the end");
     settle(&t.world, t.node);
     assert_events(&t.world, "x:rx go;x:unbound lost;");
     assert_int_equal(t.wire->n_close, 1);

@@ -7,7 +7,7 @@ struct bench {
     struct rpr_node *node;
     struct wire *wire;
     struct rpr_device *device;
-    struct ept x, y;
+    struct ept x, y, z;
     struct rpr_service *service;
     unsigned n_offered;
     int bind_error;
@@ -23,6 +23,7 @@ static void bench_init(struct bench *t, enum rpr_dialect dialect)
     t->device = rpr_device_find(t->node, "peer");
     t->x = (struct ept)EPT(&t->world, "x");
     t->y = (struct ept)EPT(&t->world, "y");
+    t->z = (struct ept)EPT(&t->world, "z");
     t->x.more = t->y.more = t;
     settle(&t->world, t->node);
     wire_up(t->wire, dialect, false, WIRE_BUFFERS);
@@ -121,7 +122,7 @@ static void all_rows_are_here(void **state)
     }
 }
 
-static void a_client_announces_and_answers_a_create(void **state)
+static void field_3_4_create_is_answered_by_ack(void **state)
 {
     (void)state;
     FOR_ROWS(r)
@@ -203,7 +204,7 @@ static void who_writes_first_is_the_peer_where_nothing_else_says_it(void **state
     }
 }
 
-static void a_destroy_unbinds_and_it_is_announced_again(void **state)
+static void field_3_6_destroy_unbinds(void **state)
 {
     (void)state;
     FOR_ROWS(r)
@@ -254,6 +255,13 @@ static void destroy_matches_name_and_address(void **state)
     assert_events(&t.world, "x:unbound closed;");
     event(&t, "svc", 7, NS_DESTROY);
     assert_events(&t.world, "");
+    event(&t, "kept", 7, NS_CREATE);
+    event(&t, "kept", 8, NS_CREATE);
+    event(&t, "kept", 9, NS_DESTROY);
+    assert_int_equal(info(&t).n_announcements, 2);
+    event(&t, "kept", 8, NS_DESTROY);
+    ept_open(&t.z, t.device, "kept");
+    assert_events(&t.world, "z:bound 7;");
     bench_fini(&t);
 }
 
@@ -276,6 +284,27 @@ static void a_stale_ack_is_survived(void **state)
     assert_int_equal(info(&t).n_announcements, 0);
     pass(&t.world, t.node, S(6));
     assert_said(t.wire, "");
+    bench_fini(&t);
+}
+
+/* An ACK for one whose CREATE has not left is for a former one: it binds nothing, and the CREATE leaves. */
+static void an_ack_before_its_create_is_stale(void **state)
+{
+    struct bench t;
+
+    (void)state;
+    bench_init(&t, RPR_DIALECT_NUTTX);
+    t.wire->n_free = 0;
+    ept_open(&t.x, t.device, "svc");
+    event(&t, "svc", 7, NS_CREATE_ACK);
+    assert_events(&t.world, "");
+    assert_int_equal(info(&t).counters.late, 1);
+    t.wire->free[t.wire->n_free++] = 1;
+    t.wire->free[t.wire->n_free++] = 2;
+    pass(&t.world, t.node, MS(10));
+    assert_said(t.wire, "CREATE svc 1024;");
+    event(&t, "svc", 8, NS_CREATE_ACK);
+    assert_events(&t.world, "x:bound 8;");
     bench_fini(&t);
 }
 
@@ -866,13 +895,14 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_rows_are_here),
-        cmocka_unit_test(a_client_announces_and_answers_a_create),
+        cmocka_unit_test(field_3_4_create_is_answered_by_ack),
         cmocka_unit_test(an_ack_binds_where_it_is_known),
         cmocka_unit_test(a_server_answers_in_its_dialect),
         cmocka_unit_test(who_writes_first_is_the_peer_where_nothing_else_says_it),
-        cmocka_unit_test(a_destroy_unbinds_and_it_is_announced_again),
+        cmocka_unit_test(field_3_6_destroy_unbinds),
         cmocka_unit_test(destroy_matches_name_and_address),
         cmocka_unit_test(a_stale_ack_is_survived),
+        cmocka_unit_test(an_ack_before_its_create_is_stale),
         cmocka_unit_test(names_are_matched_whole),
         cmocka_unit_test(two_endpoints_of_one_name),
         cmocka_unit_test(nonsense_is_counted),

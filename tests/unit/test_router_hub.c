@@ -212,7 +212,7 @@ static void stop_tells_all(void **state)
     star_close(&s);
 }
 
-static void close_without_stop(void **state)
+static void walkthrough_b2_hub_closes_without_stop(void **state)
 {
     struct star s;
 
@@ -544,7 +544,7 @@ static void halves_older_than_hello_have_credit(void **state)
 }
 
 /* Whatever is said of sleep, the last word counts, on both sides at once. */
-static void last_power_state_wins(void **state)
+static void field_3_7_both_edges_change_at_once(void **state)
 {
     struct fan f;
     struct rpr_device *to[2];
@@ -581,7 +581,7 @@ static void last_power_state_wins(void **state)
 }
 
 /* The same by the power state of the links, with NuttX edges. */
-static void last_power_state_of_links_wins(void **state)
+static void field_4_8_last_power_state_wins(void **state)
 {
     struct star s;
     char last[2][16];
@@ -829,7 +829,7 @@ int main(void)
         cmocka_unit_test(every_pair_forgets),
         cmocka_unit_test(links_come_and_go),
         cmocka_unit_test(stop_tells_all),
-        cmocka_unit_test(close_without_stop),
+        cmocka_unit_test(walkthrough_b2_hub_closes_without_stop),
         cmocka_unit_test(parked_goes_before_destroy),
         cmocka_unit_test(parked_and_opened_anew),
         cmocka_unit_test(parked_and_receiver_closes),
@@ -838,8 +838,8 @@ int main(void)
         cmocka_unit_test(reasons_of_unbound),
         cmocka_unit_test(credit_is_agreed_by_hello),
         cmocka_unit_test(halves_older_than_hello_have_credit),
-        cmocka_unit_test(last_power_state_wins),
-        cmocka_unit_test(last_power_state_of_links_wins),
+        cmocka_unit_test(field_3_7_both_edges_change_at_once),
+        cmocka_unit_test(field_4_8_last_power_state_wins),
         cmocka_unit_test(hub_and_edge_at_once),
         cmocka_unit_test(every_pair_of_64_edges),
         cmocka_unit_test(flood_from_both_sides),

@@ -142,7 +142,7 @@ static void link_comes_later(void **state)
     clash_close(&c);
 }
 
-static void first_hub_wins(void **state)
+static void field_4_12_first_hub_wins(void **state)
 {
     struct clash c;
 
@@ -244,7 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(link_was_there_first),
         cmocka_unit_test(link_comes_later),
-        cmocka_unit_test(first_hub_wins),
+        cmocka_unit_test(field_4_12_first_hub_wins),
         cmocka_unit_test(refused_one_goes),
         cmocka_unit_test(announced_while_refused),
         cmocka_unit_test(edge_closes_with_a_name_refused),

@@ -125,7 +125,7 @@ static void server_closes_and_client_stays(void **state)
 }
 
 /* Both close in the same moment, in either order of arrival. */
-static void both_close_at_once(void **state)
+static void field_3_1_both_edges_destroy_at_once(void **state)
 {
     struct star s;
 
@@ -148,8 +148,47 @@ static void both_close_at_once(void **state)
     star_close(&s);
 }
 
+/* The link of audio ends while what the ends have said is on its way: in every order, with a look of
+ * the hub after any of it. Each half goes once, and nothing is left. */
+static void field_3_2_link_ends_while_its_peer_answers(void **state)
+{
+    enum { LINK_ENDS, AUDIO_CLOSES, DROID_CLOSES, DROID_ANSWERS, N_STEPS };
+
+    (void)state;
+    for (unsigned order = 0; order < 24 << N_STEPS; order++) {
+        unsigned left[N_STEPS] = {LINK_ENDS, AUDIO_CLOSES, DROID_CLOSES, DROID_ANSWERS};
+        unsigned rest = order >> N_STEPS;
+        struct star s;
+
+        star_joined(&s);
+        for (unsigned n = N_STEPS; n > 0; n--) {
+            unsigned step = left[rest % n];
+
+            left[rest % n] = left[n - 1];
+            rest /= n;
+            if (step == LINK_ENDS)
+                peer_down(AUDIO);
+            else if (step == AUDIO_CLOSES)
+                peer_destroy(AUDIO, "r:droid:svc", 1100);
+            else if (step == DROID_CLOSES)
+                peer_destroy(DROID, "r:audio:svc", 1200);
+            else
+                peer_ack(DROID, "r:audio:svc", 1201);
+            if (order & 1u << (n - 1))
+                star_settle(&s);
+        }
+        star_settle(&s);
+        assert_int_equal(n_routes(s.ap), 0);
+        peer_said(DROID);
+        assert_non_null(strstr(DROID->text, "1041:DESTROY;"));
+        star_pass_ms(&s, 10000);
+        assert_peer_said(DROID, "");
+        star_close(&s);
+    }
+}
+
 /* Both announce (rpmsg-ping does): the two CREATEs and the two answers cross. */
-static void both_announce(void **state)
+static void field_3_1_one_destroy_ends_one_wish(void **state)
 {
     struct star s;
 
@@ -207,7 +246,7 @@ static void both_announce_in_one_moment(void **state)
 
 /* H-24: audio's client dies before droid has answered; a later server of droid's must not be bound
  * to it. */
-static void h24_client_dies_before_bind(void **state)
+static void field_4_11_client_dies_before_bind(void **state)
 {
     struct star s;
 
@@ -250,7 +289,7 @@ static void client_dies_before_droid_heard(void **state)
 
 /* H-23: droid's server has no unbind action and lives on after DESTROY; with the same address it
  * answers the next client. */
-static void h23_server_survives_destroy(void **state)
+static void field_4_11_server_survives_destroy(void **state)
 {
     struct star s;
 
@@ -409,7 +448,7 @@ static void h4_create_from_a_changed_address(void **state)
 }
 
 /* H-3: a DESTROY of the former endpoint comes after the CREATE of the new one. */
-static void h3_late_destroy(void **state)
+static void field_4_11_late_destroy(void **state)
 {
     struct star s;
 
@@ -437,7 +476,7 @@ static void h3_late_destroy(void **state)
 }
 
 /* Data for a half that has just died is dropped and counted, not delivered to its successor. */
-static void data_behind_a_destroy(void **state)
+static void field_3_3_data_behind_a_destroy(void **state)
 {
     struct star s;
     uint32_t old;
@@ -500,8 +539,47 @@ static void link_loss_and_return(void **state)
     star_close(&s);
 }
 
+/* droid starts anew in the middle of a flood, with its old addresses in the hands of another service:
+ * none of what audio goes on sending to the former half reaches it; the loss is heard at once. */
+static void walkthrough_b4_flood_into_the_next_life(void **state)
+{
+    struct star s;
+    uint32_t old;
+
+    (void)state;
+    star_joined(&s);
+    old = peer_addr(AUDIO, "r:droid:svc");
+    for (unsigned i = 0; i < 100; i++)
+        wire_text(AUDIO->wire, 1, old, "flood");
+    peer_down(DROID);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "1040:DESTROY;");
+    peer_up(DROID, RPR_DIALECT_NUTTX);
+    star_settle(&s);
+    assert_peer_said(DROID, "CREATE router:audio;");
+    peer_ack(DROID, "router:audio", 1041);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "1040:CREATE;");
+    assert_peer_said(DROID, "1041:CREATE;");
+    peer_create(DROID, "r:audio:other", 1200);
+    peer_create(AUDIO, "r:droid:other", 1101);
+    star_settle(&s);
+    assert_int_equal(routes_of(s.ap, "other", NULL).n_joined, 2);
+    (void)peer_said(AUDIO);
+    (void)peer_said(DROID);
+    for (unsigned i = 0; i < 100; i++)
+        wire_text(AUDIO->wire, 1, old, "flood");
+    star_settle(&s);
+    assert_peer_said(DROID, "");
+    assert_int_equal(late_of(&s, 0), 200);
+    peer_send(AUDIO, 1, "r:droid:other", "news");
+    star_settle(&s);
+    assert_peer_said(DROID, "1200:news;");
+    star_close(&s);
+}
+
 /* Loss and return while droid takes nothing: it hears of the loss before it hears of the return. */
-static void loss_is_told_before_return(void **state)
+static void field_3_5_loss_is_told_before_return(void **state)
 {
     struct star s;
 
@@ -659,7 +737,7 @@ static void note_event(void *ctx, const struct rpr_event *event)
 
 /* Announcements that nobody answers cannot exhaust memory: 256 per edge; those beyond are refused,
  * and that is said. */
-static void waiting_routes_are_bounded(void **state)
+static void field_4_4_waiting_routes_are_bounded(void **state)
 {
     struct star s;
     struct rpr_observer observer = {.event = note_event};
@@ -694,7 +772,7 @@ static void waiting_routes_are_bounded(void **state)
     star_close(&s);
 }
 
-static void services_that_are_allowed(void **state)
+static void field_4_12_services_that_are_allowed(void **state)
 {
     static const char *const services[] = {"one", "two", NULL};
     struct star s;
@@ -725,27 +803,29 @@ int main(void)
         cmocka_unit_test(client_closes),
         cmocka_unit_test(server_closes),
         cmocka_unit_test(server_closes_and_client_stays),
-        cmocka_unit_test(both_close_at_once),
-        cmocka_unit_test(both_announce),
+        cmocka_unit_test(field_3_1_both_edges_destroy_at_once),
+        cmocka_unit_test(field_3_1_one_destroy_ends_one_wish),
+        cmocka_unit_test(field_3_2_link_ends_while_its_peer_answers),
         cmocka_unit_test(both_announce_in_one_moment),
-        cmocka_unit_test(h24_client_dies_before_bind),
+        cmocka_unit_test(field_4_11_client_dies_before_bind),
         cmocka_unit_test(client_dies_before_droid_heard),
-        cmocka_unit_test(h23_server_survives_destroy),
+        cmocka_unit_test(field_4_11_server_survives_destroy),
         cmocka_unit_test(h29_stale_ack),
         cmocka_unit_test(h29_our_own_ack_is_stale),
         cmocka_unit_test(h29_heard_by_create),
         cmocka_unit_test(h29_ack_before_create_has_left),
         cmocka_unit_test(h4_create_from_a_changed_address),
-        cmocka_unit_test(h3_late_destroy),
-        cmocka_unit_test(data_behind_a_destroy),
+        cmocka_unit_test(field_4_11_late_destroy),
+        cmocka_unit_test(field_3_3_data_behind_a_destroy),
         cmocka_unit_test(link_loss_and_return),
-        cmocka_unit_test(loss_is_told_before_return),
+        cmocka_unit_test(walkthrough_b4_flood_into_the_next_life),
+        cmocka_unit_test(field_3_5_loss_is_told_before_return),
         cmocka_unit_test(control_endpoint_is_closed),
         cmocka_unit_test(addresses_of_a_nuttx_peer),
         cmocka_unit_test(no_address_is_left_for_the_other_half),
         cmocka_unit_test(half_that_is_of_no_use_is_not_kept),
-        cmocka_unit_test(waiting_routes_are_bounded),
-        cmocka_unit_test(services_that_are_allowed),
+        cmocka_unit_test(field_4_4_waiting_routes_are_bounded),
+        cmocka_unit_test(field_4_12_services_that_are_allowed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -318,7 +318,7 @@ static unsigned rate(struct fan *f, struct flow *good, struct flow *bad, int sto
 
 /* e1 is stopped for ever, e0 goes on sending to it. What e0 sends to e2, and its name service, goes
  * on as if nothing were; with credit nothing is lost, else what is lost is counted. */
-static void others_do_not_notice(void **state)
+static void field_4_3_others_do_not_notice(void **state)
 {
     static const enum rpr_policy policies[] = {RPR_POLICY_DEFAULT, RPR_POLICY_CREDIT,
                                                RPR_POLICY_DROP_NEWEST, RPR_POLICY_DROP_OLDEST};
@@ -454,7 +454,7 @@ int main(void)
         cmocka_unit_test(block_is_bounded),
         cmocka_unit_test(block_is_bounded_for_slow_receivers),
         cmocka_unit_test(what_blocks_may_go),
-        cmocka_unit_test(others_do_not_notice),
+        cmocka_unit_test(field_4_3_others_do_not_notice),
         cmocka_unit_test(credit_of_many_routes_is_lossless),
         cmocka_unit_test(too_long_for_the_next_hop),
     };

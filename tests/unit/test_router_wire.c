@@ -137,7 +137,7 @@ static void hub_forwards_the_longest_name(void **state)
 }
 
 /* R5 to R7: the other edge sleeps, wakes, and is lost. */
-static void hub_tells_of_sleep_and_loss(void **state)
+static void field_3_7_power_is_told_to_who_is_ready(void **state)
 {
     struct star s;
     uint32_t from;
@@ -362,7 +362,7 @@ static void hub_survives_odd_messages(void **state)
 }
 
 /* A name that only begins like that of the other CPU is not its: "cp" and "cp2" (H-21). */
-static void names_are_matched_whole(void **state)
+static void field_4_1_names_are_matched_whole(void **state)
 {
     struct net net;
     struct rpr_hub *hub;
@@ -693,7 +693,7 @@ static void ended_while_hello_waits(void **state)
 }
 
 /* A NuttX edge registers twice and asserts; ours takes the second CREATE as an update. */
-static void second_create_is_an_update(void **state)
+static void field_4_6_second_create_is_an_update(void **state)
 {
     struct lone l;
     struct ept e;
@@ -719,10 +719,58 @@ static void second_create_is_an_update(void **state)
     lone_close(&l);
 }
 
-static void edge_survives_odd_messages(void **state)
+/* DESTROY of what was never made, or is gone already. */
+static void field_3_8_destroy_of_nobody_is_no_error(void **state)
 {
     struct lone l;
-    struct rpr_device_info info;
+
+    (void)state;
+    lone_init(&l);
+    lone_announced(&l);
+    hub_commands(&l, ROUTER_DESTROY);
+    assert_null(rpr_device_find(l.audio, "droid"));
+    hub_creates(&l, 400, 300);
+    assert_int_equal(rpr_device_state(device_of(l.audio, "droid")), RPR_DEVICE_UP);
+    for (unsigned i = 0; i < 2; i++) {
+        hub_commands(&l, ROUTER_DESTROY);
+        assert_int_equal(rpr_device_state(device_of(l.audio, "droid")), RPR_DEVICE_DOWN);
+    }
+    hub_creates(&l, 400, 300);
+    assert_int_equal(rpr_device_state(device_of(l.audio, "droid")), RPR_DEVICE_UP);
+    assert_peer_said(l.hub, "1024:HELLO;1024:HELLO;"); /* and nothing is closed */
+    lone_close(&l);
+}
+
+/* Too short: that control endpoint ends, with its device; the link stays, and the next one works. */
+static void field_4_5_edge_closes_what_is_too_short(void **state)
+{
+    static const uint8_t create[ROUTER_BYTES] = {ROUTER_CREATE, 0, 0, 0, 100, 0, 0, 0, 100};
+    static const uint8_t lengths[] = {0, 2, 4, ROUTER_BYTES - 1};
+    struct lone l;
+
+    (void)state;
+    lone_created(&l);
+    for (unsigned i = 0; i < sizeof lengths; i++) {
+        wire_put(l.hub->wire, 1024 + i, peer_addr(l.hub, "router:droid"), create, lengths[i]);
+        (void)net_settle(&l.net);
+        assert_peer_said(l.hub, "DESTROY router:droid;");
+        assert_int_equal(rpr_device_state(device_of(l.audio, "droid")), RPR_DEVICE_DOWN);
+        assert_int_equal(rpr_device_state(device_of(l.audio, "ap")), RPR_DEVICE_UP);
+        peer_create(l.hub, "router:droid", 1025 + i);
+        (void)net_settle(&l.net);
+        assert_peer_said(l.hub, "ACK router:droid;");
+        wire_put(l.hub->wire, 1025 + i, peer_addr(l.hub, "router:droid"), create, sizeof create);
+        (void)net_settle(&l.net);
+        assert_int_equal(rpr_device_state(device_of(l.audio, "droid")), RPR_DEVICE_UP);
+        (void)peer_said(l.hub);
+    }
+    lone_close(&l);
+}
+
+/* A NuttX edge asserts at SUSPEND and RESUME before CREATE, and takes any other command for CREATE. */
+static void field_4_9_edge_asserts_nothing_of_a_hub(void **state)
+{
+    struct lone l;
     const uint8_t unknown[ROUTER_BYTES] = {0xee};
 
     (void)state;
@@ -730,26 +778,42 @@ static void edge_survives_odd_messages(void **state)
     lone_announced(&l);
     hub_commands(&l, ROUTER_SUSPEND);
     hub_commands(&l, ROUTER_RESUME);
-    hub_commands(&l, ROUTER_DESTROY);
     wire_put(l.hub->wire, 1024, peer_addr(l.hub, "router:droid"), unknown, sizeof unknown);
     (void)net_settle(&l.net);
     assert_null(rpr_device_find(l.audio, "droid"));
     assert_peer_said(l.hub, "");
-    hub_creates(&l, 0xFFFFF82E, 0); /* H-22 */
-    assert_peer_said(l.hub, "1024:HELLO;");
+    hub_creates(&l, 400, 300);
+    assert_int_equal(rpr_device_state(device_of(l.audio, "droid")), RPR_DEVICE_UP);
+    lone_close(&l);
+}
+
+/* What has been seen (H-22), and what the link takes. */
+static void field_4_10_sizes_are_clamped(void **state)
+{
+    struct lone l;
+    struct ept e;
+    struct rpr_device_info info;
+    uint8_t data[497] = {0};
+
+    (void)state;
+    lone_init(&l);
+    lone_announced(&l);
+    hub_creates(&l, 0xFFFFF82E, 0);
     rpr_device_info(device_of(l.audio, "droid"), &info);
     assert_int_equal(info.tx_len, 496);
     assert_int_equal(info.rx_len, 496);
-    wire_put(l.hub->wire, 1024, peer_addr(l.hub, "router:droid"), unknown, 2);
+    e = (struct ept)EPT(&l.net.w, "e");
+    ept_open(&e, device_of(l.audio, "droid"), "svc");
     (void)net_settle(&l.net);
-    assert_peer_said(l.hub, "DESTROY router:droid;");
-    assert_int_equal(rpr_device_state(device_of(l.audio, "droid")), RPR_DEVICE_DOWN);
-    assert_int_equal(rpr_device_state(device_of(l.audio, "ap")), RPR_DEVICE_UP);
-    peer_create(l.hub, "router:droid", 1025);
+    peer_ack(l.hub, "r:droid:svc", 1070);
     (void)net_settle(&l.net);
-    assert_peer_said(l.hub, "ACK router:droid;");
-    hub_creates(&l, 100, 100);
-    assert_int_equal(rpr_device_state(device_of(l.audio, "droid")), RPR_DEVICE_UP);
+    assert_events(&l.net.w, "e:bound 1070;");
+    assert_int_equal(rpr_send(e.h, data, 497, 0), -RPR_EMSGSIZE);
+    assert_int_equal(rpr_send(e.h, data, 496, 0), 0);
+    hub_creates(&l, 497, 1);
+    rpr_device_info(device_of(l.audio, "droid"), &info);
+    assert_int_equal(info.tx_len, 496);
+    assert_int_equal(info.rx_len, 1);
     lone_close(&l);
 }
 
@@ -786,8 +850,55 @@ static void control_endpoint_from_a_new_address(void **state)
     lone_close(&l);
 }
 
+static void close_the_others(struct ept *e)
+{
+    struct ept *all = e->more;
+
+    for (unsigned i = 0; i < 3; i++)
+        if (&all[i] != e)
+            (void)rpr_ept_close(all[i].h);
+}
+
+/* The hub goes, with routed endpoints that close each other when they hear it: NuttX walks on from a
+ * freed one. By the end of the link, and by DESTROY of the control endpoint. */
+static void walkthrough_b2_endpoints_close_each_other(void **state)
+{
+    static const char *const names[3] = {"a", "b", "c"};
+
+    (void)state;
+    for (unsigned how = 0; how < 3; how++) {
+        struct lone l;
+        struct ept e[3];
+
+        lone_created(&l);
+        for (unsigned i = 0; i < 3; i++) {
+            e[i] = (struct ept)EPT(&l.net.w, names[i]);
+            e[i].more = e;
+            e[i].on_unbound = close_the_others;
+            ept_open(&e[i], device_of(l.audio, "droid"), names[i]);
+        }
+        (void)net_settle(&l.net);
+        (void)peer_said(l.hub);
+        peer_ack(l.hub, "r:droid:a", 1071);
+        peer_ack(l.hub, "r:droid:b", 1072);
+        peer_ack(l.hub, "r:droid:c", 1073);
+        (void)net_settle(&l.net);
+        assert_events(&l.net.w, "a:bound 1071;b:bound 1072;c:bound 1073;");
+        if (how == 0)
+            peer_down(l.hub);
+        else if (how == 1)
+            peer_destroy(l.hub, "router:droid", 1024);
+        else
+            hub_commands(&l, ROUTER_DESTROY);
+        (void)net_settle(&l.net);
+        assert_events(&l.net.w, "a:unbound lost;b:closed;c:closed;");
+        lone_close(&l);
+        assert_events(&l.net.w, "a:closed;");
+    }
+}
+
 /* More than 21 bytes cannot be carried: refused, not cut, and nothing is sent. */
-static void too_long_a_name_is_refused(void **state)
+static void field_4_2_too_long_a_name_is_refused(void **state)
 {
     struct lone l;
     struct ept e;
@@ -838,7 +949,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hub_speaks_the_vectors),
         cmocka_unit_test(hub_forwards_the_longest_name),
-        cmocka_unit_test(hub_tells_of_sleep_and_loss),
+        cmocka_unit_test(field_3_7_power_is_told_to_who_is_ready),
         cmocka_unit_test(hub_says_hello_only_to_who_said_it),
         cmocka_unit_test(hub_says_hello_before_routes),
         cmocka_unit_test(data_before_the_other_end_is_told),
@@ -846,17 +957,21 @@ int main(void)
         cmocka_unit_test(hub_knows_which_create_a_hello_answers),
         cmocka_unit_test(hub_numbers_create_for_its_own),
         cmocka_unit_test(hub_survives_odd_messages),
-        cmocka_unit_test(names_are_matched_whole),
+        cmocka_unit_test(field_4_1_names_are_matched_whole),
         cmocka_unit_test(edge_speaks_the_vectors),
         cmocka_unit_test(edge_says_hello_first_and_once),
         cmocka_unit_test(edge_says_which_create_it_answers),
         cmocka_unit_test(hello_waits_for_a_buffer),
         cmocka_unit_test(announced_while_hello_waits),
         cmocka_unit_test(ended_while_hello_waits),
-        cmocka_unit_test(second_create_is_an_update),
-        cmocka_unit_test(edge_survives_odd_messages),
+        cmocka_unit_test(field_4_6_second_create_is_an_update),
+        cmocka_unit_test(field_3_8_destroy_of_nobody_is_no_error),
+        cmocka_unit_test(field_4_5_edge_closes_what_is_too_short),
+        cmocka_unit_test(field_4_9_edge_asserts_nothing_of_a_hub),
+        cmocka_unit_test(field_4_10_sizes_are_clamped),
         cmocka_unit_test(control_endpoint_from_a_new_address),
-        cmocka_unit_test(too_long_a_name_is_refused),
+        cmocka_unit_test(walkthrough_b2_endpoints_close_each_other),
+        cmocka_unit_test(field_4_2_too_long_a_name_is_refused),
         cmocka_unit_test(power_goes_only_to_a_hub_of_ours),
     };
 

@@ -490,7 +490,7 @@ static void staywake_is_always_answered(void **state)
     assert_int_equal(b.c.n_out, 16);
 }
 
-static void the_window_waits_for_a_sign(void **state)
+static void walkthrough_b1_the_window_waits_for_a_sign(void **state)
 {
     struct bench b;
 
@@ -519,7 +519,7 @@ static void not_before_all_is_written(void **state)
     assert_int_equal(b.c.n_out, 2);
 }
 
-static void four_starts_in_256_bytes(void **state)
+static void walkthrough_b1_four_starts_in_256_bytes(void **state)
 {
     struct bench b;
     uint64_t at = 1000;
@@ -818,9 +818,9 @@ int main(void)
         cmocka_unit_test(suspend_and_resume),
         cmocka_unit_test(one_wake_handshake_per_conversation),
         cmocka_unit_test(staywake_is_always_answered),
-        cmocka_unit_test(the_window_waits_for_a_sign),
+        cmocka_unit_test(walkthrough_b1_the_window_waits_for_a_sign),
         cmocka_unit_test(not_before_all_is_written),
-        cmocka_unit_test(four_starts_in_256_bytes),
+        cmocka_unit_test(walkthrough_b1_four_starts_in_256_bytes),
         cmocka_unit_test(one_of_ours_needs_no_window),
         cmocka_unit_test(no_relaxwake_inside_a_frame),
         cmocka_unit_test(an_orderly_end),

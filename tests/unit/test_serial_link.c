@@ -365,7 +365,7 @@ static void a_cut_is_loss_and_a_mend_brings_all_back(void **state)
 }
 
 /* One that reads nothing stops the other, and loses nothing. */
-static void buffers_are_bounded_and_writable_follows(void **state)
+static void buffers_are_bounded(void **state)
 {
     struct two t;
     struct ept x = EPT(&t.world, "x"), y = EPT(&t.world, "y");
@@ -393,6 +393,31 @@ static void buffers_are_bounded_and_writable_follows(void **state)
         rpr_release(&y.held[i]);
     (void)settle_two(&t);
     assert_int_equal(y.n_rx, sent);
+    two_fini(&t);
+}
+
+/* Who found no buffer hears of the first that is free, and not by the timer that looks again. */
+static void walkthrough_b5_writable_follows_at_once(void **state)
+{
+    struct two t;
+    struct ept x = EPT(&t.world, "x"), y = EPT(&t.world, "y");
+
+    (void)state;
+    two_init(&t, (struct rpr_serial_config){.buffers = 4});
+    ept_open(&x, t.device[0], "svc");
+    ept_open_unlimited(&y, t.device[1]);
+    pass_two(&t, MS(100));
+    forget_events(&t);
+    t.line.end[0].room = 0;
+    while (ept_send(&x, "0123456789abcdef") == 0)
+        ;
+    assert_int_equal(ept_send(&x, "one more"), -RPR_EAGAIN);
+    (void)settle_two(&t);
+    assert_events(&t.world, "");
+    t.line.end[0].room = 4096;
+    rpr_serial_writable(t.line.end[0].link);
+    (void)settle_two(&t); /* no time passes */
+    assert_non_null(strstr(t.world.events, "x:writable;"));
     two_fini(&t);
 }
 
@@ -622,7 +647,34 @@ static void nothing_before_the_session_nothing_after(void **state)
     two_fini(&t);
 }
 
-static void in_one_read(void **state)
+/* What has not been written of a frame when its session ends does not reach the next one. */
+static void walkthrough_b4_half_a_frame_of_the_former_life(void **state)
+{
+    struct two t;
+    struct ept x = EPT(&t.world, "x");
+
+    (void)state;
+    one_connected(&t, (struct rpr_serial_config){0});
+    ept_open(&x, t.device[0], "svc");
+    say_ns(&t, "svc", 1024, NS_CREATE);
+    drain(&t);
+    t.line.end[0].room = 10;
+    assert_int_equal(ept_send(&x, "tiny"), 0);
+    (void)settle_two(&t);
+    assert_int_equal(t.line.end[0].n, 10);
+    say(&t, "7e");
+    pass_two(&t, MS(30));
+    assert_int_equal(t.line.end[0].n, 10);
+    assert_string_equal(heard(&t), ""); /* nobody can make sense of the first half */
+    t.line.end[0].room = 4096;
+    (void)settle_two(&t);
+    assert_int_equal(t.line.end[0].n, 2);
+    assert_string_equal(heard(&t), "7d 75");
+    assert_int_equal(info_of(&t, 0).tx_lost, 1);
+    two_fini(&t);
+}
+
+static void walkthrough_b6_a_session_ends_and_begins_in_one_read(void **state)
 {
     struct two t;
     struct ept x = EPT(&t.world, "x");
@@ -746,7 +798,7 @@ static void as_long_as_can_be(void **state)
     two_fini(&t);
 }
 
-static void small_frames_wait_for_a_sign(void **state)
+static void walkthrough_b1_small_frames_wait_for_a_sign(void **state)
 {
     struct two t;
     struct ept x = EPT(&t.world, "x");
@@ -941,7 +993,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(noise_never_stops_a_sender),
         cmocka_unit_test(all_lengths_both_ways),
         cmocka_unit_test(a_cut_is_loss_and_a_mend_brings_all_back),
-        cmocka_unit_test(buffers_are_bounded_and_writable_follows),
+        cmocka_unit_test(buffers_are_bounded),
+        cmocka_unit_test(walkthrough_b5_writable_follows_at_once),
         cmocka_unit_test(a_slow_reader_stops_the_sender),
         cmocka_unit_test(power_is_told),
         cmocka_unit_test(down_says_poweroff_after_what_was_queued),
@@ -949,11 +1002,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_was_queued_is_counted),
         cmocka_unit_test(a_board_connects),
         cmocka_unit_test(nothing_before_the_session_nothing_after),
-        cmocka_unit_test(in_one_read),
+        cmocka_unit_test(walkthrough_b4_half_a_frame_of_the_former_life),
+        cmocka_unit_test(walkthrough_b6_a_session_ends_and_begins_in_one_read),
         cmocka_unit_test(walkthrough_b6_connreq_inside_a_callback),
         cmocka_unit_test(crc_as_configured),
         cmocka_unit_test(as_long_as_can_be),
-        cmocka_unit_test(small_frames_wait_for_a_sign),
+        cmocka_unit_test(walkthrough_b1_small_frames_wait_for_a_sign),
         cmocka_unit_test(long_frames_wait_for_the_window),
         cmocka_unit_test(the_output_queue_stays_short),
         cmocka_unit_test(noise_is_no_session),

@@ -411,7 +411,7 @@ static void lengths(void **state)
     pinger_close(&p);
 }
 
-static void lost_late_and_twice(void **state)
+static void walkthrough_b3_late_answers_count_for_nothing(void **state)
 {
     struct pinger p;
     struct wire_message first, second, third;
@@ -605,7 +605,7 @@ static void sends_are_timed(void **state)
 
 /* ---- runs that end early ------------------------------------------------------------------------ */
 
-static void device_goes_during_a_run(void **state)
+static void walkthrough_b3_ping_ends_with_its_peer(void **state)
 {
     (void)state;
     for (unsigned how = 0; how < 4; how++) {
@@ -876,13 +876,13 @@ int main(void)
         cmocka_unit_test(run_with_answers),
         cmocka_unit_test(without_ack_nobody_waits),
         cmocka_unit_test(lengths),
-        cmocka_unit_test(lost_late_and_twice),
+        cmocka_unit_test(walkthrough_b3_late_answers_count_for_nothing),
         cmocka_unit_test(wrong_answers),
         cmocka_unit_test(period_is_from_answer_to_next),
         cmocka_unit_test(requests_wait_for_buffers),
         cmocka_unit_test(nothing_is_taken),
         cmocka_unit_test(sends_are_timed),
-        cmocka_unit_test(device_goes_during_a_run),
+        cmocka_unit_test(walkthrough_b3_ping_ends_with_its_peer),
         cmocka_unit_test(start_is_checked),
         cmocka_unit_test(done_may_do_anything),
         cmocka_unit_test(close_ends_it),

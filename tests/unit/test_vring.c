@@ -492,6 +492,34 @@ static void what_was_published_is_delivered_before_the_end(void **state)
     bench_fini(&t);
 }
 
+static enum rpr_rx_result take_down(struct ept *e, const struct rpr_msg *msg)
+{
+    (void)msg;
+    assert_int_equal(rpr_device_down(e->more), 0);
+    return RPR_DONE;
+}
+
+/* The session and its memory are there until the poll that delivers has returned. */
+static void the_link_ends_inside_rx(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct bench t;
+
+        bench_init(&t);
+        t.x[i].on_rx = take_down;
+        t.x[i].more = device_of(&t, i);
+        for (unsigned n = 0; n < 5; n++)
+            assert_int_equal(ept_send(&t.x[!i], "m"), 0);
+        settle_both(&t);
+        assert_int_equal(t.x[i].n_rx, 1);
+        assert_int_equal(rpr_device_state(device_of(&t, i)), RPR_DEVICE_DOWN);
+        pair_tend(&t.pair);
+        assert_int_equal(rpr_device_state(device_of(&t, !i)), RPR_DEVICE_CONNECTING);
+        bench_fini(&t);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -510,6 +538,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(power_and_cpu_words),
         cmocka_unit_test(queues_and_buffers_are_shown),
         cmocka_unit_test(what_was_published_is_delivered_before_the_end),
+        cmocka_unit_test(the_link_ends_inside_rx),
     };
     return RUN_TESTS(tests, argc, argv);
 }

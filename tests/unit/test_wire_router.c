@@ -56,7 +56,7 @@ static void vectors_are_decoded(void **state)
 }
 
 /* Surplus fields must not leak: those of another command are dropped. */
-static void vectors_are_encoded(void **state)
+static void field_4_7_no_stack_bytes_on_the_wire(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_ROWS; i++) {
@@ -76,7 +76,7 @@ static void vectors_are_encoded(void **state)
     }
 }
 
-static void name_of_eight_bytes_needs_no_terminator(void **state)
+static void field_4_5_cpu_name_needs_no_terminator(void **state)
 {
     struct router_message message;
     uint8_t bytes[ROUTER_BYTES], again[ROUTER_LONG_BYTES];
@@ -303,8 +303,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vectors_are_decoded),
-        cmocka_unit_test(vectors_are_encoded),
-        cmocka_unit_test(name_of_eight_bytes_needs_no_terminator),
+        cmocka_unit_test(field_4_7_no_stack_bytes_on_the_wire),
+        cmocka_unit_test(field_4_5_cpu_name_needs_no_terminator),
         cmocka_unit_test(sessions_are_numbered),
         cmocka_unit_test(bytes_that_are_not_meant_are_ignored),
         cmocka_unit_test(each_command_has_its_shortest_length),
