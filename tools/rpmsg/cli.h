@@ -102,6 +102,6 @@ int for_devices(const struct cli *cli, struct connection *connection, const char
 
 typedef int command_fn(struct cli *cli, int argc, char **argv);
 command_fn ls_main, dump_main, stats_main, wait_main, events_main, ping_main, cat_main, listen_main,
-    suspend_main, resume_main, up_main, down_main, test_main;
+    suspend_main, resume_main, up_main, down_main, test_main, logger_main;
 
 #endif

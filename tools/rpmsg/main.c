@@ -45,6 +45,16 @@ static const struct {
      "  -v  say at the end how much was received\n"
      "Exit status: 0 the peer closed, all it sent is written; 3 link or device was lost.\n",
      false},
+    {"logger", "DEV [-t TAG] [-i] [-W SECONDS] [-f FILE | TEXT...]",
+     "lines to the log of another CPU", logger_main,
+     "Without TEXT and FILE: each line of stdin.\n"
+     "  -t TAG      before each line, as \"TAG: \"\n"
+     "  -i          with the process id of the caller: \"TAG[PID]: \"\n"
+     "  -W SECONDS  give up if nothing is taken for so long, with exit status 3\n"
+     "              (default for TEXT 5, else never)\n"
+     "Links and daemons may come and go meanwhile: it goes on with what has not arrived.\n"
+     "Exit status: 0 the server has all of it, 1 some may be lost: the server was killed.\n",
+     false},
     {"test", "DEV", "fill all buffers towards a device, which holds them and gives them back",
      test_main,
      "  -W SECONDS  how long they may take to come back (default 5)\n"

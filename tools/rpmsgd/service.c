@@ -11,6 +11,7 @@
 static const struct service_kind *const kinds[] = {
     &service_ping,
     &service_test,
+    &service_syslog,
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))

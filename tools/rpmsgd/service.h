@@ -90,6 +90,6 @@ const char *service_value(const struct config_service *service, const char *key)
 
 /* ---- the kinds ------------------------------------------------------------------------------------- */
 
-extern const struct service_kind service_ping, service_test;
+extern const struct service_kind service_ping, service_test, service_syslog;
 
 #endif
