@@ -49,7 +49,7 @@ def explore(model, flags, live, folder):
                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     how = ["-DNFAIR=3"] if live else ["-DSAFETY", "-DNOCLAIM"]
     # A large model is compiled for minutes if it is optimised, and searched in seconds.
-    large = sum(file.stat().st_size for file in Path(folder).glob("pan.*")) > 1_500_000
+    large = sum(file.stat().st_size for file in Path(folder).glob("pan.*")) > 800_000
     subprocess.run(["cc", "-O0" if large else "-O1", "-w", "-DCOLLAPSE", f"-DMEMLIM={MEMORY_MB}", *how,
                     "-o", "pan", "pan.c"], cwd=folder, check=True)
     arguments = ["-a", "-f"] if live else []

@@ -199,6 +199,7 @@ static void begin(struct connection *c, bool by_connreq, uint64_t now)
         stop(c, TIMER_WAKE);
     drained(c);
     c->by_connreq = by_connreq;
+    c->confirmed = !by_connreq;
     c->started = c->announced = c->ours = false;
     c->power_byte = 0;
     c->n_asked = 0;
@@ -251,18 +252,25 @@ static void on_connreq(struct connection *c, uint64_t now)
     begin(c, true, now);
 }
 
+/* With each CONNACK the peer begins a session. What it began before, between that and this one, we have
+ * heard in ours: two of its sessions in one of ours would be bound to addresses that are no more. The
+ * first one is of the same session as its CONNREQ, if ours crossed that. */
 static void on_connack(struct connection *c, uint64_t now)
 {
     bool answer = c->unanswered && now - c->asked_ns < ANSWERABLE_NS;
 
     c->count->connacks_rx++;
     c->unanswered = answer ? c->unanswered - 1 : 0;
-    if (c->state == CONNECTION_WAKING || c->state == CONNECTION_ASKED) {
+    if (c->state == CONNECTION_ASKED) {
         begin(c, false, now);
-    } else if (c->state == CONNECTION_CONNECTED && !answer &&
-               !MUTANT(connack_of_nothing_is_ignored)) {
+    } else if (c->state == CONNECTION_CONNECTED && answer && !c->confirmed && !c->started) {
+        c->confirmed = true;
+    } else if (c->state == CONNECTION_CONNECTED && !MUTANT(connack_of_nothing_is_ignored)) {
         c->count->peer_restarts++;
-        end_and_attempt(c, 0, "the peer began a session that we did not ask for", now);
+        end_and_attempt(c, 0,
+                        answer ? "the peer answered more than once"
+                               : "the peer began a session that we did not ask for",
+                        now);
     }
 }
 

@@ -74,6 +74,7 @@ struct connection {
     uint64_t asked_ns;      /* when the last one was sent */
     uint64_t heard_ns;      /* when anything came last */
     bool by_connreq;        /* the session began with a CONNREQ of the peer */
+    bool confirmed;         /* CONNACK has come in this session, or began it */
     bool half_open_done;    /* H-31: once, until a START comes */
     bool announced;         /* a frame of this session was written */
 

@@ -382,20 +382,37 @@ static void connack_that_answers_nothing(void **state)
     assert_int_equal(b.count.peer_restarts, 1);
 }
 
-static void each_connreq_allows_one_connack(void **state)
+/* With each CONNACK the peer begins anew: what it said before is of a session that is over. */
+static void one_connack_is_for_one_session(void **state)
 {
     struct bench b;
 
     (void)state;
     bench_init(&b);
-    expect(&b, "78 +1000", "79 7e 7e"); /* two are out */
+    expect(&b, "78 +1000", "79 7e 7e"); /* two are out, and it was late to read the first */
     expect(&b, "7d", "begin");
-    expect(&b, "7d +20", "77");
-    expect(&b, "7d +20", "end 75");
-    /* and when the peer's own connected us first */
+    expect(&b, "7d +20", "77 end 75");
+    expect(&b, "74 7d", "7e begin");
+    assert_int_equal(b.count.peer_restarts, 1);
+    /* the peer's own connected us first: ours has crossed it */
     bench_init(&b);
     expect(&b, "78 7e 7d +20", "79 7e 7d begin 77");
     expect(&b, "7d +20", "end 75");
+    /* but it spoke in between: it was connected before it read ours */
+    bench_init(&b);
+    expect(&b, "78 7e 7f 00 70 7d +20", "79 7e 7d begin 77 end 75");
+}
+
+/* We were connected, gave up, and have not asked again yet. */
+static void a_connack_that_comes_too_late(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    expect(&b, "78 7e *1 +2000", "79 7e 7d begin frame 77 end 75");
+    expect(&b, "7d", "");
+    expect(&b, "74 7d", "7e begin");
 }
 
 static void connreqs_of_long_ago_allow_nothing(void **state)
@@ -811,7 +828,8 @@ int main(void)
         cmocka_unit_test(connreq_while_connected),
         cmocka_unit_test(a_new_peer_is_woken_anew),
         cmocka_unit_test(connack_that_answers_nothing),
-        cmocka_unit_test(each_connreq_allows_one_connack),
+        cmocka_unit_test(one_connack_is_for_one_session),
+        cmocka_unit_test(a_connack_that_comes_too_late),
         cmocka_unit_test(connreqs_of_long_ago_allow_nothing),
         cmocka_unit_test(poweroff),
         cmocka_unit_test(the_peer_is_back_before_the_rest_is_over),
