@@ -236,13 +236,22 @@ static bool send_numbered(rpr_ept_t ept, const void *data, size_t len, unsigned 
     return numbered;
 }
 
+/* Control endpoints are the owner's. Other threads must not even look: their handle may be stale, and
+ * the owner about to use the object again. */
+static bool is_control(struct rpr_endpoint *e)
+{
+    struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_acquire);
+
+    return link && (!link->lock || node_on_owner(link->node)) && (e->flags & RPR_EPT_CONTROL);
+}
+
 static __attribute__((noinline)) int send_slowly(rpr_ept_t ept, const void *data, size_t len,
                                                  unsigned flags)
 {
     struct rpr_buf buf;
     int error;
 
-    if ((ept.endpoint->flags & RPR_EPT_CONTROL) && len <= WORD_PAYLOAD_BYTES &&
+    if (len <= WORD_PAYLOAD_BYTES && is_control(ept.endpoint) &&
         send_numbered(ept, data, len, flags, &error))
         return error;
     error = reserve(ept, &buf, len);
