@@ -33,7 +33,7 @@ struct rpr_sensor_sub;
 /* ---- the topics of a node ----------------------------------------------------------------------- */
 
 /* Whose samples go to whom: what comes from a program goes to all others, what comes from a remote
- * CPU goes to programs. (Two remote CPUs have the router.) */
+ * CPU goes to programs. (Two remote CPUs have the router.) A program can be for one remote CPU only. */
 enum rpr_sensor_group {
     RPR_SENSOR_NONE,   /* no peer: not shown anywhere */
     RPR_SENSOR_REMOTE, /* a remote CPU */
@@ -54,6 +54,9 @@ struct rpr_sensor_config {
     uint32_t queue_most; /* the same, for publishers that ask for more; 0 = 4 * queue_bytes */
     /* Is that private link one of a program that takes part? NULL: none is. */
     bool (*is_program)(void *ctx, const struct rpr_device *device);
+    /* The one remote CPU that this program has to do with, NULL: with everyone. The device must
+     * stay as long as the program's. NULL: no program has. */
+    const struct rpr_device *(*only)(void *ctx, const struct rpr_device *program);
     /* Sum of enum rpr_sensor_right. NULL: both. */
     unsigned (*rights)(void *ctx, const struct rpr_device *device, const char *path);
     void *ctx;

@@ -196,6 +196,25 @@ static void on_writable(void *ctx, rpr_ept_t ept)
     sensor_work_now(peer->sensor);
 }
 
+static struct sensor_peer *peer_of(const struct rpr_sensor *sensor, const struct rpr_device *device)
+{
+    struct sensor_peer *peer = sensor->peers;
+
+    while (peer && (peer->gone || peer->device != device))
+        peer = peer->next;
+    return peer;
+}
+
+/* Peers came or went: who has to do with one only is told which that is now. */
+static void find_only(struct rpr_sensor *sensor)
+{
+    for (struct sensor_peer *peer = sensor->peers; peer; peer = peer->next) {
+        const struct sensor_peer *only = peer->only ? peer_of(sensor, peer->only) : NULL;
+
+        peer->only_id = !peer->only ? 0 : only ? only->id : NOBODY;
+    }
+}
+
 static void peer_free(struct sensor_peer *peer)
 {
     struct rpr_sensor *sensor = peer->sensor;
@@ -204,6 +223,7 @@ static void peer_free(struct sensor_peer *peer)
     for (at = &sensor->peers; *at != peer; at = &(*at)->next)
         ;
     *at = peer->next;
+    find_only(sensor);
     sensor_free(sensor, peer, sizeof *peer);
 }
 
@@ -258,15 +278,6 @@ static void peer_open_again(struct sensor_peer *peer)
         sensor_try_again(peer->sensor);
 }
 
-static struct sensor_peer *peer_of(const struct rpr_sensor *sensor, const struct rpr_device *device)
-{
-    struct sensor_peer *peer = sensor->peers;
-
-    while (peer && (peer->gone || peer->device != device))
-        peer = peer->next;
-    return peer;
-}
-
 static enum rpr_sensor_group group_of(const struct rpr_sensor *sensor,
                                       const struct rpr_device *device)
 {
@@ -295,8 +306,11 @@ static void add_peer(struct rpr_sensor *sensor, struct rpr_device *device,
     peer->group = group;
     peer->id = ++sensor->last_peer_id & 0x7fffffffu;
     peer->due_ns = UINT64_MAX;
+    if (group == RPR_SENSOR_PROGRAM && sensor->config.only)
+        peer->only = sensor->config.only(sensor->config.ctx, device);
     peer->next = sensor->peers;
     sensor->peers = peer;
+    find_only(sensor);
     if (!peer_open(peer)) {
         peer_free(peer);
         sensor_try_again(sensor);

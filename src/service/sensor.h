@@ -78,6 +78,8 @@ struct sensor_port {
     uint64_t rx, tx, dropped;
 };
 
+#define NOBODY UINT32_MAX
+
 struct sensor_peer {
     struct sensor_peer *next;
     struct rpr_sensor *sensor; /* NULL: the service is closed */
@@ -85,7 +87,9 @@ struct sensor_peer {
     struct rpr_device *device;
     rpr_ept_t ept;
     enum rpr_sensor_group group;
-    uint32_t id;
+    uint32_t id;                   /* from 1; 0 stands for this node */
+    const struct rpr_device *only; /* that it has to do with; NULL: with all */
+    uint32_t only_id;              /* of that peer; 0: all; NOBODY: it is not there */
     bool open, bound;
     bool gone;        /* the device is */
     uint32_t session; /* of the device, when it broke the rules */
@@ -168,7 +172,8 @@ void topic_free(struct sensor_topic *topic);
 struct sensor_port *port_find(const struct sensor_topic *topic, const struct sensor_peer *peer);
 struct sensor_port *port_get(struct sensor_topic *topic, struct sensor_peer *peer);
 void peer_drop_ports(struct sensor_peer *peer);
-bool sensor_relays(const struct sensor_peer *from, const struct sensor_peer *to);
+struct sensor_origin sensor_origin(const struct sensor_peer *from); /* NULL: this node */
+bool sensor_relays(struct sensor_origin from, const struct sensor_peer *to);
 
 /* ---- sensor_data.c: samples ------------------------------------------------------------------------ */
 

@@ -5,24 +5,9 @@
  */
 #include "service/sensor.h"
 
-#define ORIGIN_REMOTE UINT32_C(0x80000000) /* beside the peer's id: it is a remote CPU */
-#define RATE_NS       UINT64_C(1000000000)
+#define RATE_NS UINT64_C(1000000000)
 
 /* ---- which samples ------------------------------------------------------------------------------- */
-
-static uint32_t origin_of(const struct sensor_peer *from)
-{
-    if (!from)
-        return 0;
-    return from->id | (from->group == RPR_SENSOR_REMOTE ? ORIGIN_REMOTE : 0);
-}
-
-static bool goes_to(uint32_t origin, const struct sensor_peer *to)
-{
-    if ((origin & ~ORIGIN_REMOTE) == to->id)
-        return false;
-    return !(origin & ORIGIN_REMOTE) || to->group == RPR_SENSOR_PROGRAM;
-}
 
 /* Is it time for this sample? By its own time, on a grid, so that a publisher whose period is the
  * interval loses nothing by jitter. Where time went back the publisher is another. */
@@ -95,7 +80,7 @@ static void drop_oldest(struct sensor_topic *topic)
     for (struct sensor_port *port = topic->ports; port; port = port->next) {
         if (!port->reads || (port->at != from && port->at != at))
             continue;
-        port->dropped += record.len && goes_to(record.origin, port->peer);
+        port->dropped += record.len && sensor_relays(record.origin, port->peer);
         port->at = record.next;
         port->chosen = false;
     }
@@ -245,7 +230,7 @@ bool port_drained(struct sensor_port *port)
     struct sensor_record record;
 
     while (q->bytes && queue_read(q, &port->at, &record)) {
-        if (record.len ? goes_to(record.origin, port->peer) : port->flushing)
+        if (record.len ? sensor_relays(record.origin, port->peer) : port->flushing)
             return false;
         port->at = record.next;
     }
@@ -274,27 +259,28 @@ static void port_due(struct sensor_port *port, uint32_t len)
     }
 }
 
-static int to_queue(struct sensor_topic *topic, uint32_t origin, const void *data, uint32_t len)
+static int to_queue(struct sensor_topic *topic, struct sensor_origin origin, const void *data,
+                    uint32_t len)
 {
     struct sensor_queue *q = &topic->queue;
     bool wanted = topic->persist && len;
     int error;
 
     for (struct sensor_port *port = topic->ports; port && !wanted; port = port->next)
-        wanted = port->reads && goes_to(origin, port->peer);
+        wanted = port->reads && sensor_relays(origin, port->peer);
     if (!wanted)
         return 0;
     error = queue_ready(topic, len);
     if (error) {
         for (struct sensor_port *port = topic->ports; port; port = port->next)
-            port->dropped += port->reads && len && goes_to(origin, port->peer);
+            port->dropped += port->reads && len && sensor_relays(origin, port->peer);
         return error;
     }
     while (queue_full(q, len))
         drop_oldest(topic);
     (void)queue_add(q, origin, data, len);
     for (struct sensor_port *port = topic->ports; port; port = port->next)
-        if (port->reads && goes_to(origin, port->peer))
+        if (port->reads && sensor_relays(origin, port->peer))
             port_due(port, len);
     return 0;
 }
@@ -330,7 +316,7 @@ int topic_sample(struct sensor_topic *topic, const struct sensor_peer *from, con
     if (topic->persist && len && (!from || from->group == RPR_SENSOR_PROGRAM))
         topic->keep = true;
     to_subs(topic, data, len);
-    return to_queue(topic, origin_of(from), data, len);
+    return to_queue(topic, sensor_origin(from), data, len);
 }
 
 /* ---- to a peer ---------------------------------------------------------------------------------------- */
@@ -340,7 +326,7 @@ static bool chosen(struct sensor_port *port, const struct sensor_record *record,
 {
     if (!record->len)
         return port->flushing;
-    if (!goes_to(record->origin, port->peer))
+    if (!sensor_relays(record->origin, port->peer))
         return false;
     if (SENSOR_DATA_BYTES + sensor_cell_bytes(record->len) > size) {
         port->dropped++;

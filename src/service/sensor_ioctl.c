@@ -137,7 +137,7 @@ static void call_go_on(struct rpr_sensor *sensor, struct sensor_call *call)
         struct sensor_peer *peer = port->peer;
 
         if (port->proxy && peer->id > call->last_asked && (!to || peer->id < to->id) &&
-            (!call->asker || sensor_relays(peer, call->asker)))
+            (!call->asker || sensor_relays(sensor_origin(peer), call->asker)))
             to = peer;
     }
     call->asked = to;

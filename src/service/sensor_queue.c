@@ -3,12 +3,18 @@
 
 #include "base/bytes.h"
 
-#define HEAD_BYTES 8u         /* len, origin */
-#define NOTHING    UINT32_MAX /* as length: the rest of the ring is not used */
+#define NOTHING UINT32_MAX /* as length: the rest of the ring is not used */
+
+struct head {
+    uint32_t len;
+    struct sensor_origin origin;
+};
+
+_Static_assert(sizeof(struct head) == 16, "records begin at multiples of 8");
 
 uint32_t queue_record_bytes(uint32_t len)
 {
-    return (HEAD_BYTES + len + 7) & ~UINT32_C(7);
+    return ((uint32_t)sizeof(struct head) + len + 7) & ~UINT32_C(7);
 }
 
 static uint32_t place(const struct sensor_queue *q, uint64_t at)
@@ -16,6 +22,7 @@ static uint32_t place(const struct sensor_queue *q, uint64_t at)
     return (uint32_t)(at % q->size);
 }
 
+/* At the end of the ring there may be room for no more than this. */
 static uint32_t length_at(const struct sensor_queue *q, uint64_t at)
 {
     uint32_t len;
@@ -26,15 +33,18 @@ static uint32_t length_at(const struct sensor_queue *q, uint64_t at)
 
 bool queue_read(const struct sensor_queue *q, uint64_t *at, struct sensor_record *record)
 {
+    struct head head;
+
     if (*at == q->head)
         return false;
     if (length_at(q, *at) == NOTHING)
         *at += q->size - place(q, *at);
     if (*at == q->head)
         return false;
-    record->len = length_at(q, *at);
-    memcpy(&record->origin, q->bytes + place(q, *at) + sizeof record->len, sizeof record->origin);
-    record->data = q->bytes + place(q, *at) + HEAD_BYTES;
+    memcpy(&head, q->bytes + place(q, *at), sizeof head);
+    record->len = head.len;
+    record->origin = head.origin;
+    record->data = q->bytes + place(q, *at) + sizeof head;
     record->next = *at + queue_record_bytes(record->len);
     return true;
 }
@@ -53,8 +63,10 @@ bool queue_full(const struct sensor_queue *q, uint32_t len)
     return q->head - q->tail + needed(q, len) > q->size;
 }
 
-uint64_t queue_add(struct sensor_queue *q, uint32_t origin, const void *data, uint32_t len)
+uint64_t queue_add(struct sensor_queue *q, struct sensor_origin origin, const void *data,
+                   uint32_t len)
 {
+    struct head head = {.len = len, .origin = origin};
     uint32_t bytes = queue_record_bytes(len);
     uint32_t nothing = NOTHING;
     uint64_t at;
@@ -64,10 +76,9 @@ uint64_t queue_add(struct sensor_queue *q, uint32_t origin, const void *data, ui
         q->head += q->size - place(q, q->head);
     }
     at = q->head;
-    memcpy(q->bytes + place(q, at), &len, sizeof len);
-    memcpy(q->bytes + place(q, at) + sizeof len, &origin, sizeof origin);
+    memcpy(q->bytes + place(q, at), &head, sizeof head);
     if (len) {
-        memcpy(q->bytes + place(q, at) + HEAD_BYTES, data, len);
+        memcpy(q->bytes + place(q, at) + sizeof head, data, len);
         q->last = at;
         q->any = true;
     }

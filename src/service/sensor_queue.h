@@ -18,8 +18,14 @@ struct sensor_queue {
     bool any;            /* there is one */
 };
 
+struct sensor_origin { /* where a record comes from */
+    uint32_t id;       /* of a peer; 0: this node */
+    uint32_t only_id;  /* whom it is for; 0: all */
+    bool remote;       /* a remote CPU */
+};
+
 struct sensor_record {
-    uint32_t origin; /* the user's */
+    struct sensor_origin origin;
     uint32_t len;
     const uint8_t *data;
     uint64_t next; /* position behind it */
@@ -35,6 +41,7 @@ bool queue_read(const struct sensor_queue *queue, uint64_t *at, struct sensor_re
 bool queue_full(const struct sensor_queue *queue, uint32_t len);
 
 /* Adds a record for which there is room: its position. */
-uint64_t queue_add(struct sensor_queue *queue, uint32_t origin, const void *data, uint32_t len);
+uint64_t queue_add(struct sensor_queue *queue, struct sensor_origin origin, const void *data,
+                   uint32_t len);
 
 #endif

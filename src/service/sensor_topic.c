@@ -144,23 +144,19 @@ void peer_drop_ports(struct sensor_peer *peer)
 
 /* ---- what follows -------------------------------------------------------------------------------------- */
 
-bool sensor_relays(const struct sensor_peer *from, const struct sensor_peer *to)
+struct sensor_origin sensor_origin(const struct sensor_peer *from)
 {
-    return from != to && (from->group == RPR_SENSOR_PROGRAM || to->group == RPR_SENSOR_PROGRAM);
+    if (!from)
+        return (struct sensor_origin){.id = 0};
+    return (struct sensor_origin){
+        .id = from->id, .only_id = from->only_id, .remote = from->group == RPR_SENSOR_REMOTE};
 }
 
-/* How many publish a topic or subscribe to it, by where they are. */
-struct census {
-    unsigned here, programs, remotes;
-};
-
-static unsigned seen_by(const struct census *n, const struct sensor_peer *peer, bool itself)
+bool sensor_relays(struct sensor_origin from, const struct sensor_peer *to)
 {
-    unsigned all = n->here + n->programs;
-
-    if (peer->group == RPR_SENSOR_PROGRAM)
-        return all + n->remotes - itself;
-    return all;
+    if (from.id == to->id || (from.remote && to->group == RPR_SENSOR_REMOTE))
+        return false;
+    return (!from.only_id || from.only_id == to->id) && (!to->only_id || to->only_id == from.id);
 }
 
 static unsigned n_pubs(const struct sensor_topic *topic)
@@ -181,25 +177,24 @@ static unsigned n_subs(const struct sensor_topic *topic)
     return n;
 }
 
-static struct census publishing(const struct sensor_topic *topic)
+/* Publishers whose samples this peer (NULL: this node) gets. */
+static unsigned publishers_for(const struct sensor_topic *topic, const struct sensor_peer *to)
 {
-    struct census n = {.here = n_pubs(topic)};
+    unsigned n = !to || sensor_relays(sensor_origin(NULL), to) ? n_pubs(topic) : 0;
 
-    for (const struct sensor_port *port = topic->ports; port; port = port->next) {
-        n.programs += port->advertises && port->peer->group == RPR_SENSOR_PROGRAM;
-        n.remotes += port->advertises && port->peer->group == RPR_SENSOR_REMOTE;
-    }
+    for (const struct sensor_port *port = topic->ports; port; port = port->next)
+        n += port->advertises && (!to || sensor_relays(sensor_origin(port->peer), to));
     return n;
 }
 
-static struct census wanting(const struct sensor_topic *topic)
+/* Subscribers who get the samples of this peer (NULL: this node). */
+static unsigned subscribers_of(const struct sensor_topic *topic, const struct sensor_peer *from)
 {
-    struct census n = {.here = n_subs(topic)};
+    struct sensor_origin origin = sensor_origin(from);
+    unsigned n = n_subs(topic);
 
-    for (const struct sensor_port *port = topic->ports; port; port = port->next) {
-        n.programs += port->subscribes && port->peer->group == RPR_SENSOR_PROGRAM;
-        n.remotes += port->subscribes && port->peer->group == RPR_SENSOR_REMOTE;
-    }
+    for (const struct sensor_port *port = topic->ports; port; port = port->next)
+        n += port->subscribes && sensor_relays(origin, port->peer);
     return n;
 }
 
@@ -226,7 +221,7 @@ static struct sensor_rate asked_for(const struct sensor_topic *topic,
         if (!sub->closed)
             rate_add(&all, &any, &sub->rate);
     for (const struct sensor_port *port = topic->ports; port; port = port->next)
-        if (port->subscribes && (!from || sensor_relays(from, port->peer)))
+        if (port->subscribes && sensor_relays(sensor_origin(from), port->peer))
             rate_add(&all, &any, &port->rate);
     return all;
 }
@@ -273,13 +268,12 @@ static bool alive(const struct sensor_topic *topic)
 /* A sample that stays valid is offered like a publisher. */
 static void settle_ports(struct sensor_topic *topic)
 {
-    struct census pub = publishing(topic), sub = wanting(topic);
     bool kept = topic->persist && topic->queue.any && alive(topic);
 
     for (struct sensor_peer *peer = topic->sensor->peers; peer; peer = peer->next) {
         struct sensor_port *port = port_find(topic, peer);
-        bool offer = kept || seen_by(&pub, peer, port && port->advertises) > 0;
-        bool want = seen_by(&sub, peer, port && port->subscribes) > 0;
+        bool offer = kept || publishers_for(topic, peer) > 0;
+        bool want = subscribers_of(topic, peer) > 0;
 
         if (!peer->bound)
             continue;
@@ -300,8 +294,7 @@ static void settle_ports(struct sensor_topic *topic)
 
 static void tell_publishers(struct sensor_topic *topic)
 {
-    struct census sub = wanting(topic);
-    unsigned n = sub.here + sub.programs + sub.remotes;
+    unsigned n = subscribers_of(topic, NULL);
     struct sensor_rate rate = asked_for(topic, NULL);
     bool news = n != topic->n_wanting || rate.interval_us != topic->rate.interval_us ||
                 rate.latency_us != topic->rate.latency_us;
@@ -319,8 +312,7 @@ static void tell_publishers(struct sensor_topic *topic)
 
 static void tell_subscribers(struct sensor_topic *topic)
 {
-    struct census pub = publishing(topic);
-    unsigned n = pub.here + pub.programs + pub.remotes;
+    unsigned n = publishers_for(topic, NULL);
     bool news = n != topic->n_publishing;
 
     topic->n_publishing = n;

@@ -226,6 +226,12 @@ static void on_publishers(void *ctx, unsigned count)
     snprintf(b->heard + n, sizeof b->heard - n, "publishers %u;", count);
 }
 
+static const struct rpr_device *only_of(void *ctx, const struct rpr_device *program)
+{
+    (void)program;
+    return rpr_device_find(((struct bench *)ctx)->node, "audio");
+}
+
 static const struct rpr_sensor_sub_ops sub_ops = {
     .sample = on_sample, .flushed = on_flushed, .publishers = on_publishers};
 
@@ -513,7 +519,7 @@ static void slow_peer_loses_alone(void **state)
     assert_int_equal(link_info(&b, ACCEL, "audio").tx, 1000);
     assert_int_equal(link_info(&b, ACCEL, "audio").dropped, 0);
     lost = link_info(&b, ACCEL, "droid").dropped;
-    assert_int_equal(lost, 1000 - 1024 / 16);
+    assert_int_equal(lost, 1000 - 1024 / 24);
     for (unsigned i = 0; i < 3; i++)
         b.droid->wire->free[b.droid->wire->n_free++] = i;
     net_pass(&b.net, MS(20));
@@ -882,6 +888,34 @@ static void broker_passes_questions_on(void **state)
     bench_close(&b);
 }
 
+/* A program that is for one remote CPU hears and tells that one alone. */
+static void program_for_one_remote(void **state)
+{
+    struct bench b;
+    struct rpr_sensor_pub *pub;
+
+    (void)state;
+    memset(&b, 0, sizeof b); /* the context of only_of() */
+    bench_open(&b, (struct rpr_sensor_config){.only = only_of, .ctx = &b}, 3);
+    pub = advertise(&b, (struct rpr_sensor_pub_config){.path = ACCEL});
+    say(&b, b.droid, SENSOR_ADVERTISE, ACCEL);
+    say(&b, b.program, SENSOR_SUBSCRIBE, ACCEL);
+    publish_text(pub, "of this node");
+    assert_said_to(&b, b.program, "");
+    say(&b, b.audio, SENSOR_ADVERTISE, ACCEL);
+    assert_said_to(&b, b.audio, "ADV sensor_accel0;SUB sensor_accel0;ADVACK sensor_accel0;");
+    assert_said_to(&b, b.program, "ADV sensor_accel0;");
+    publish(&b, b.audio, b.cookie, "of audio");
+    publish(&b, b.droid, b.cookie, "of droid");
+    assert_said_to(&b, b.program, "PUB 7f0ef524f190/1:of audio;");
+    say(&b, b.program, SENSOR_ADVERTISE, BARO);
+    assert_said_to(&b, b.audio, "ADV sensor_baro0;");
+    assert_said_to(&b, b.droid, "ADV sensor_accel0;");
+    peer_down(b.audio);
+    assert_said_to(&b, b.program, "UNADV sensor_accel0;");
+    bench_close(&b);
+}
+
 static unsigned rights_of(void *ctx, const struct rpr_device *device, const char *path)
 {
     (void)ctx;
@@ -1209,6 +1243,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(asks_questions),
         cmocka_unit_test(broker_passes_on),
         cmocka_unit_test(broker_passes_questions_on),
+        cmocka_unit_test(program_for_one_remote),
         cmocka_unit_test(rights_are_kept),
         cmocka_unit_test(scope_is_looked_at_again),
         cmocka_unit_test(liars_lose_their_endpoint),
