@@ -174,6 +174,26 @@ int rpr_client_fd(struct rpr_client *client);
  * hears a close after the last message. Returns 0, or what a send would have. Frees in any case. */
 int rpr_client_close(struct rpr_client *client, int timeout_ms);
 
+/* ---- program: one more peer of a service of the daemon's node ----------------------------------------- */
+
+/* A node of the program's own with one device, over a private link to the daemon, on which the
+ * program opens the same service (<rpr/sensor.h>) and so is one more peer of the daemon's. One
+ * thread, the owner. */
+struct rpr_program;
+
+/* `service` as on the wire ("rpmsg-sensor"); `device`: the program is for that remote CPU only, or
+ * NULL. Errors as rpr_client_open(); -RPR_ENOTCONN also: the daemon has no such service. */
+int rpr_program_open(struct rpr_program **program, const char *control, const char *service,
+                     const char *device, char error[RPR_ERROR_TEXT]);
+struct rpr_loop *rpr_program_loop(struct rpr_program *program);  /* to be turned by the caller */
+const char *rpr_program_lost(const struct rpr_program *program); /* why the link is gone, or NULL */
+
+/* Turns until the daemon took everything that was sent. 0, -RPR_ENOTCONN, -RPR_ETIMEDOUT. */
+int rpr_program_drain(struct rpr_program *program, int timeout_ms);
+
+/* Close what was opened on its node before. */
+void rpr_program_close(struct rpr_program *program);
+
 #ifdef __cplusplus
 }
 #endif

@@ -178,7 +178,8 @@ static const char *next_line(struct talk *t)
     return NULL;
 }
 
-static const char *send_request(const struct talk *t, const char *device, const char *service)
+static const char *send_request(const struct talk *t, const char *device, const char *service,
+                                bool own)
 {
     char request[REQUEST_BYTES];
     char *at = stpcpy(request, "{\"id\":1,\"cmd\":\"attach\",\"args\":{\"service\":");
@@ -186,6 +187,8 @@ static const char *send_request(const struct talk *t, const char *device, const 
     at = quote(at, service);
     if (device)
         at = quote(stpcpy(at, ",\"device\":"), device);
+    if (own)
+        at = stpcpy(at, ",\"own\":true");
     at = stpcpy(at, "}}\n");
     return send(t->control, request, (size_t)(at - request), MSG_NOSIGNAL) == at - request
                ? NULL
@@ -216,7 +219,7 @@ static const char *judge(struct talk *t, char text[RPR_ERROR_TEXT])
     return text[0] ? text : "the daemon refuses to attach";
 }
 
-static const char *converse(struct talk *t, const char *device, const char *service,
+static const char *converse(struct talk *t, const char *device, const char *service, bool own,
                             char text[RPR_ERROR_TEXT])
 {
     const char *wrong = next_line(t);
@@ -224,7 +227,7 @@ static const char *converse(struct talk *t, const char *device, const char *serv
     if (!wrong && !strstr(t->bytes, "\"hello\"")) /* a member or an event */
         wrong = "this is no control socket of rpmsgd";
     if (!wrong)
-        wrong = send_request(t, device, service);
+        wrong = send_request(t, device, service, own);
     do {
         if (!wrong)
             wrong = next_line(t);
@@ -233,7 +236,7 @@ static const char *converse(struct talk *t, const char *device, const char *serv
 }
 
 int attach(struct attached *attached, const char *path, const char *device, const char *service,
-           char error[RPR_ERROR_TEXT])
+           bool own, char error[RPR_ERROR_TEXT])
 {
     struct timeval patience = {.tv_sec = ANSWER_SECONDS};
     struct talk talk = {.control = unix_connect_wait(path, SOCK_STREAM)};
@@ -244,7 +247,7 @@ int attach(struct attached *attached, const char *path, const char *device, cons
         return complain(error, path, strerror(-talk.control));
     setsockopt(talk.control, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(talk.control, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    wrong = converse(&talk, device, service, text);
+    wrong = converse(&talk, device, service, own, text);
     if (wrong) {
         while (talk.n_fds)
             close(talk.fds[--talk.n_fds]);

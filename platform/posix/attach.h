@@ -11,11 +11,11 @@ struct attached {
     bool trusted; /* the daemon runs as the same user */
 };
 
-/* Connects, asks and waits for the answer, at most 5 s for each line. 0; -RPR_ENOTCONN: no daemon
+/* Connects, asks (`own`: for a service of the daemon's own) and waits for the answer, at most 5 s for each line. 0; -RPR_ENOTCONN: no daemon
  * answers there, or the device is not up; else what the daemon refuses with: -RPR_ENOENT (no such
  * device), -RPR_EEXIST (the service is served by another program), -RPR_EPERM (not for this user),
  * -RPR_EINVAL (a name), -RPR_EBUSY, -RPR_EIO. One line in `error`: the daemon's own, if it spoke. */
 int attach(struct attached *attached, const char *path, const char *device, const char *service,
-           char error[RPR_ERROR_TEXT]);
+           bool own, char error[RPR_ERROR_TEXT]);
 
 #endif

@@ -14,30 +14,23 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "posix/attach.h"
 #include "posix/loop.h"
+#include "posix/program.h"
 
-#define MAX_MESSAGE   65519u /* of any link */
-#define QUOTA         64u    /* messages kept; memory is touched as it is used */
-#define LINK_UP_MS    5000
-#define LOOK_TAKEN_MS 1 /* nobody rings for buffers that nobody waits for */
-#define REMOTE        "daemon"
+#define QUOTA         64u /* messages kept; memory is touched as it is used */
+#define LOOK_TAKEN_MS 1   /* nobody rings for buffers that nobody waits for */
 
 enum peer { PEER_NONE, PEER_BOUND, PEER_CLOSED, PEER_LOST };
 
 struct rpr_client {
-    struct rpr_loop *loop;
-    struct rpr_device *device;
-    struct rpr_link *link;
+    struct rpr_program program;
     rpr_ept_t ept;
-    int control;
     enum peer peer;
     bool open;       /* the endpoint */
     bool close_due;  /* the peer closed, and nobody was told */
     bool refused;    /* a send finds no room, or the last one did */
     bool room;       /* there is room since, and nobody tried */
     uint64_t n_told; /* of what a call might wait for: bound, unbound, message kept */
-    char reason[RPR_REASON_MAX];
 
     /* The call that receives now. */
     void *into; /* NULL: none */
@@ -102,36 +95,15 @@ static const struct rpr_ept_ops ept_ops = {
     .rx = on_rx, .bound = on_bound, .unbound = on_unbound, .writable = on_writable};
 
 /* The link stays registered: its endpoint keeps what came before. */
-static void on_ended(void *ctx, const char *reason)
+static void on_lost(void *ctx)
 {
     struct rpr_client *c = ctx;
 
     c->peer = PEER_LOST;
     c->n_told++;
-    snprintf(c->reason, sizeof(c->reason), "%s", reason);
 }
 
 /* ---- waiting ------------------------------------------------------------------------------------------- */
-
-static uint64_t deadline_of(int timeout_ms)
-{
-    return timeout_ms < 0 ? UINT64_MAX : loop_clock_ns() + (uint64_t)timeout_ms * UINT64_C(1000000);
-}
-
-/* One turn of at most `step_ms` (-1: any). 0, -RPR_ETIMEDOUT after the turn that began behind the
- * deadline, or what stops the loop. */
-static int turn_until(struct rpr_client *c, uint64_t deadline_ns, int step_ms)
-{
-    uint64_t now = deadline_ns == UINT64_MAX ? 0 : loop_clock_ns();
-    uint64_t left_ms = deadline_ns > now ? (deadline_ns - now + 999999u) / 1000000u : 0;
-    int ms = deadline_ns == UINT64_MAX ? -1 : left_ms > 3600000u ? 3600000 : (int)left_ms;
-    int error;
-
-    if (step_ms >= 0 && (ms < 0 || ms > step_ms))
-        ms = step_ms;
-    error = rpr_loop_turn(c->loop, ms);
-    return error ? error : deadline_ns <= now ? -RPR_ETIMEDOUT : 0;
-}
 
 static bool has_kept(const struct rpr_client *c)
 {
@@ -148,9 +120,9 @@ static int leave(struct rpr_client *c, int result)
 
     if (!c->polled)
         return result;
-    if (!loop_settle(c->loop) || c->n_told != n_told || c->room || c->close_due || has_kept(c) ||
-        c->peer == PEER_LOST)
-        loop_wake(c->loop);
+    if (!loop_settle(c->program.loop) || c->n_told != n_told || c->room || c->close_due ||
+        has_kept(c) || c->peer == PEER_LOST)
+        loop_wake(c->program.loop);
     return result;
 }
 
@@ -160,38 +132,6 @@ static int complain(char error[RPR_ERROR_TEXT], int code, const char *what)
 {
     snprintf(error, RPR_ERROR_TEXT, "%.200s", what);
     return code;
-}
-
-static int open_loop(struct rpr_client *c, char error[RPR_ERROR_TEXT])
-{
-    char name[RPR_NAME_MAX + 1];
-    struct rpr_loop_config config = {.name = name, .slot_bytes = MAX_MESSAGE, .slots = QUOTA};
-    int code;
-
-    snprintf(name, sizeof(name), "client-%ld", (long)getpid());
-    code = rpr_loop_open(&c->loop, &config);
-    return code ? complain(error, code, rpr_strerror(code)) : 0;
-}
-
-static int open_link(struct rpr_client *c, const struct attached *attached,
-                     char error[RPR_ERROR_TEXT])
-{
-    struct rpr_shm_config config = {.remote = REMOTE,
-                                    .fd = attached->fd,
-                                    .trusted = attached->trusted,
-                                    .ended = on_ended,
-                                    .ctx = c};
-    uint64_t deadline = deadline_of(LINK_UP_MS);
-    int code = rpr_shm_join_fd(c->loop, &config, &c->link, error);
-
-    if (code)
-        return code;
-    c->device = rpr_device_find(rpr_loop_node(c->loop), REMOTE);
-    while (rpr_device_state(c->device) != RPR_DEVICE_UP && c->peer != PEER_LOST && !code)
-        code = turn_until(c, deadline, -1);
-    if (c->peer == PEER_LOST)
-        return complain(error, -RPR_ENOTCONN, c->reason);
-    return code ? complain(error, code, "the daemon does not make the link") : 0;
 }
 
 static int open_endpoint(struct rpr_client *c, const char *service, char error[RPR_ERROR_TEXT])
@@ -204,7 +144,7 @@ static int open_endpoint(struct rpr_client *c, const char *service, char error[R
                                     .overflow = RPR_STOP_LINK,
                                     .ops = &ept_ops,
                                     .ctx = c};
-    int code = rpr_ept_open(c->device, &config, &c->ept);
+    int code = rpr_ept_open(c->program.device, &config, &c->ept);
 
     c->open = code == 0;
     return code ? complain(error, code, rpr_strerror(code)) : 0;
@@ -212,34 +152,22 @@ static int open_endpoint(struct rpr_client *c, const char *service, char error[R
 
 static void free_client(struct rpr_client *c)
 {
-    rpr_loop_close(c->loop);
-    if (c->control >= 0)
-        close(c->control);
+    program_close(&c->program);
     free(c);
 }
 
 static int open_client(struct rpr_client *c, const char *control, const char *device,
                        const char *service, char error[RPR_ERROR_TEXT])
 {
-    struct attached attached;
-    char path[108];
+    struct program_request request = {.control = control, .device = device, .service = service};
     int code;
 
     if (!service || strlen(service) > RPR_NAME_MAX || !service[0] ||
         (device && strlen(device) > RPR_NAME_MAX))
         return complain(error, -RPR_EINVAL, "a service and a device have names of 1 to 31 bytes");
-    code = rpr_control_find(path, control, NULL, error);
-    if (!code)
-        code = attach(&attached, path, device, service, error);
-    if (code)
-        return code;
-    c->control = attached.control;
-    code = open_loop(c, error);
-    if (code) {
-        close(attached.fd);
-        return code;
-    }
-    code = open_link(c, &attached, error);
+    c->program.on_lost = on_lost;
+    c->program.ctx = c;
+    code = program_open(&c->program, &request, error);
     return code ? code : open_endpoint(c, service, error);
 }
 
@@ -251,7 +179,7 @@ int rpr_client_open(struct rpr_client **client, const char *control, const char 
 
     if (!c)
         return complain(error, -RPR_ENOMEM, "out of memory");
-    c->control = -1;
+    c->program.control = -1;
     code = open_client(c, control, device, service, error);
     if (code) {
         free_client(c);
@@ -269,7 +197,7 @@ static int wait_for_peer(struct rpr_client *c, uint64_t deadline_ns)
 
     /* One that came and went within a turn was there: what it sent is to be read. */
     while (c->peer != PEER_BOUND && c->peer != PEER_LOST && !c->close_due && !code)
-        code = turn_until(c, deadline_ns, -1);
+        code = program_turn(&c->program, deadline_ns, -1);
     if (c->peer == PEER_BOUND || c->close_due)
         return 0;
     return c->peer == PEER_LOST ? -RPR_ENOTCONN : code;
@@ -277,12 +205,12 @@ static int wait_for_peer(struct rpr_client *c, uint64_t deadline_ns)
 
 int rpr_client_wait(struct rpr_client *c, int timeout_ms)
 {
-    return leave(c, wait_for_peer(c, deadline_of(timeout_ms)));
+    return leave(c, wait_for_peer(c, program_deadline(timeout_ms)));
 }
 
 uint32_t rpr_client_tx_len(const struct rpr_client *c)
 {
-    return c->peer == PEER_BOUND ? rpr_device_tx_len(c->device) : 0;
+    return c->peer == PEER_BOUND ? rpr_device_tx_len(c->program.device) : 0;
 }
 
 static int send_until(struct rpr_client *c, const void *data, size_t len, uint64_t deadline_ns)
@@ -298,7 +226,7 @@ static int send_until(struct rpr_client *c, const void *data, size_t len, uint64
             if (sent != -RPR_EAGAIN)
                 return sent;
         }
-        code = turn_until(c, deadline_ns, -1);
+        code = program_turn(&c->program, deadline_ns, -1);
     }
     return code;
 }
@@ -309,7 +237,7 @@ int rpr_client_send(struct rpr_client *c, const void *data, size_t len, int time
 
     c->refused = true; /* room may come in the very turn after which this gives up */
     c->room = false;
-    result = send_until(c, data, len, deadline_of(timeout_ms));
+    result = send_until(c, data, len, program_deadline(timeout_ms));
     if (result != -RPR_ETIMEDOUT)
         c->refused = c->room = false;
     return leave(c, result);
@@ -347,7 +275,7 @@ static int receive_until(struct rpr_client *c, uint64_t deadline_ns)
             return result;
         if (code)
             return code;
-        code = turn_until(c, deadline_ns, -1);
+        code = program_turn(&c->program, deadline_ns, -1);
     }
 }
 
@@ -358,7 +286,7 @@ int rpr_client_recv(struct rpr_client *c, void *data, size_t size, int timeout_m
 
     c->into = size ? data : &nothing;
     c->into_size = size;
-    result = receive_until(c, deadline_of(timeout_ms));
+    result = receive_until(c, program_deadline(timeout_ms));
     c->into = NULL;
     return leave(c, result);
 }
@@ -368,21 +296,10 @@ int rpr_client_recv(struct rpr_client *c, void *data, size_t size, int timeout_m
 int rpr_client_fd(struct rpr_client *c)
 {
     c->polled = true;
-    return leave(c, loop_fd(c->loop));
+    return leave(c, loop_fd(c->program.loop));
 }
 
 /* ---- close ---------------------------------------------------------------------------------------------- */
-
-/* Has the daemon taken every message out of the ring? */
-static bool all_taken(struct rpr_client *c)
-{
-    struct rpr_queue_info tx;
-
-    if (!rpr_device_queue(c->device, 0, &tx))
-        return true;                       /* there is no ring any more */
-    (void)c->link->ops->writable(c->link); /* takes back what was returned */
-    return rpr_device_queue(c->device, 0, &tx) && tx.pending == 0;
-}
 
 static int wait_until_taken(struct rpr_client *c, uint64_t deadline_ns)
 {
@@ -391,18 +308,18 @@ static int wait_until_taken(struct rpr_client *c, uint64_t deadline_ns)
     for (;;) {
         if (c->peer == PEER_CLOSED || c->peer == PEER_LOST)
             return -RPR_ENOTCONN;
-        if (c->peer == PEER_NONE || all_taken(c) || code)
+        if (c->peer == PEER_NONE || program_taken(&c->program) || code)
             return code;
-        code = turn_until(c, deadline_ns, LOOK_TAKEN_MS);
+        code = program_turn(&c->program, deadline_ns, LOOK_TAKEN_MS);
     }
 }
 
 int rpr_client_close(struct rpr_client *c, int timeout_ms)
 {
-    int result = wait_until_taken(c, deadline_of(timeout_ms));
+    int result = wait_until_taken(c, program_deadline(timeout_ms));
 
     (void)rpr_ept_close(c->ept);
-    (void)rpr_loop_turn(c->loop, 0); /* the word that says so leaves */
+    (void)rpr_loop_turn(c->program.loop, 0); /* the word that says so leaves */
     free_client(c);
     return result;
 }

@@ -167,6 +167,7 @@ struct sensor_topic *topic_of_cookie(const struct rpr_sensor *sensor, uint64_t c
 int topic_get(struct rpr_sensor *sensor, const char *path, struct sensor_topic **topic);
 bool path_valid(const char *path);
 void topic_dirty(struct sensor_topic *topic);
+void topic_start(struct sensor_topic *topic);
 void topics_settle(struct rpr_sensor *sensor);
 void topic_free(struct sensor_topic *topic);
 struct sensor_port *port_find(const struct sensor_topic *topic, const struct sensor_peer *peer);

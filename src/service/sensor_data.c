@@ -311,6 +311,8 @@ uint64_t topic_rate(const struct sensor_topic *topic)
 int topic_sample(struct sensor_topic *topic, const struct sensor_peer *from, const void *data,
                  uint32_t len)
 {
+    if (topic->dirty)
+        topic_start(topic);
     if (len)
         count(topic, len);
     if (topic->persist && len && (!from || from->group == RPR_SENSOR_PROGRAM))

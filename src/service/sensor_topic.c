@@ -226,6 +226,35 @@ static struct sensor_rate asked_for(const struct sensor_topic *topic,
     return all;
 }
 
+/* Does anyone care for it but peers that were merely told of it? */
+static bool alive(const struct sensor_topic *topic)
+{
+    const struct sensor_port *port = topic->ports;
+
+    while (port && !port->advertises && !port->subscribes)
+        port = port->next;
+    return port || topic->pubs || topic->subs || topic->keep;
+}
+
+/* A sample that stays valid is offered like a publisher. */
+static bool is_offered(const struct sensor_topic *topic, const struct sensor_peer *peer)
+{
+    return (topic->persist && topic->queue.any && alive(topic)) || publishers_for(topic, peer) > 0;
+}
+
+/* Words are dealt with in the work timer, but samples may come before that: none of them is lost to
+ * who is known to want them. */
+void topic_start(struct sensor_topic *topic)
+{
+    for (struct sensor_port *port = topic->ports; port; port = port->next) {
+        if (!port->subscribes || port->reads || !(port->rights & RPR_SENSOR_READ) ||
+            !is_offered(topic, port->peer))
+            continue;
+        port->offer = true;
+        port_start(port);
+    }
+}
+
 /* The peer is sent samples from the moment on at which both sides want it, and to the last one that
  * was published while they did. */
 static void settle_reading(struct sensor_port *port)
@@ -255,25 +284,18 @@ static bool of_use(const struct sensor_port *port)
            port->told_want || port->reads;
 }
 
-/* Does anyone care for it but peers that were merely told of it? */
-static bool alive(const struct sensor_topic *topic)
+/* A program that ends shall leave its last sample behind, if that stays valid. */
+static bool to_be_kept(const struct sensor_topic *topic, const struct sensor_port *port)
 {
-    const struct sensor_port *port = topic->ports;
-
-    while (port && !port->advertises && !port->subscribes)
-        port = port->next;
-    return port || topic->pubs || topic->subs || topic->keep;
+    return topic->persist && port && port->advertises && port->peer->group == RPR_SENSOR_PROGRAM;
 }
 
-/* A sample that stays valid is offered like a publisher. */
 static void settle_ports(struct sensor_topic *topic)
 {
-    bool kept = topic->persist && topic->queue.any && alive(topic);
-
     for (struct sensor_peer *peer = topic->sensor->peers; peer; peer = peer->next) {
         struct sensor_port *port = port_find(topic, peer);
-        bool offer = kept || publishers_for(topic, peer) > 0;
-        bool want = subscribers_of(topic, peer) > 0;
+        bool offer = is_offered(topic, peer);
+        bool want = subscribers_of(topic, peer) > 0 || to_be_kept(topic, port);
 
         if (!peer->bound)
             continue;
@@ -353,6 +375,7 @@ static void reap(struct sensor_topic *topic)
 
 static void settle(struct sensor_topic *topic)
 {
+    topic_start(topic); /* what is published from inside the next two reaches whom it should */
     topic->dirty = false;
     tell_publishers(topic);
     tell_subscribers(topic);

@@ -309,7 +309,7 @@ static void on_publish(struct sensor_peer *peer, const struct rpr_msg *msg)
 void peer_hear(struct sensor_peer *peer, const struct rpr_msg *msg)
 {
     uint32_t command;
-    int error = sensor_command(&command, msg->data, msg->len);
+    int error = sensor_check(&command, msg->data, msg->len);
 
     if (error == SENSOR_BAD_COMMAND)
         peer->errors++; /* of a later version, perhaps */

@@ -26,7 +26,7 @@ static const uint32_t least[SENSOR_N_COMMANDS] = {
     [SENSOR_IOCTL_ACK] = SENSOR_IOCTL_BYTES,
 };
 
-int sensor_command(uint32_t *command, const void *payload, size_t len)
+int sensor_check(uint32_t *command, const void *payload, size_t len)
 {
     if (len < sizeof *command)
         return SENSOR_BAD_LENGTH;

@@ -102,9 +102,9 @@ struct sensor_ioctl_message {
 
 /* The validator: is a message of `len` bytes long enough for the command it begins with? Returns
  * SENSOR_OK and *command, SENSOR_BAD_LENGTH or SENSOR_BAD_COMMAND. */
-int sensor_command(uint32_t *command, const void *payload, size_t len);
+int sensor_check(uint32_t *command, const void *payload, size_t len);
 
-/* For messages that sensor_command() finds right. Everything is copied before it is looked at: the
+/* For messages that sensor_check() finds right. Everything is copied before it is looked at: the
  * payload may be memory of the peer. SENSOR_OK, or SENSOR_BAD_PATH, SENSOR_LONG_PATH. */
 int sensor_topic_decode(struct sensor_topic_message *message, const void *payload, size_t len);
 

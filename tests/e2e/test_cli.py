@@ -8,7 +8,7 @@ from harness import Case, Daemon, RPMSG, RPMSGD, eventually, main
 
 COMMANDS = ("ls wait events ping dump cat listen suspend resume down up stats").split()
 PRINTING = "ls events ping dump stats".split()
-LATER = ("top", "capture", "doctor", "sensor")
+LATER = ("top", "capture", "doctor")
 
 
 class Rpmsg(Case):

@@ -120,7 +120,7 @@ static enum rpr_rx_result rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *msg
     uint32_t command = 0;
 
     (void)ept;
-    MUST(sensor_command(&command, msg->data, msg->len) == SENSOR_OK);
+    MUST(sensor_check(&command, msg->data, msg->len) == SENSOR_OK);
     if (command == SENSOR_PUBLISH) {
         hear_cells(msg);
     } else if (command < SENSOR_PUBLISH) {

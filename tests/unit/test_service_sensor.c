@@ -115,7 +115,7 @@ static size_t show_one(struct bench *b, const struct wire_message *m, char *to, 
     uint32_t command;
 
     assert_int_equal(m->dst, PEER);
-    assert_int_equal(sensor_command(&command, m->data, m->len), SENSOR_OK);
+    assert_int_equal(sensor_check(&command, m->data, m->len), SENSOR_OK);
     if (command == SENSOR_PUBLISH)
         return show_cells(m, to, room);
     if (command < SENSOR_PUBLISH) {
@@ -889,6 +889,59 @@ static void broker_passes_questions_on(void **state)
 }
 
 /* A program that is for one remote CPU hears and tells that one alone. */
+/* A publisher's word and its first sample come at once: nothing is lost to who waited for it. */
+static void first_sample_is_not_lost(void **state)
+{
+    struct bench b;
+    struct rpr_sensor_pub *pub = NULL;
+    struct sensor_topic_message m = {.command = SENSOR_ADVERTISE, .cookie = MINE, .path = ACCEL};
+    struct sensor_cell cell = {.nbuffer = 1, .len = 5, .data = (const uint8_t *)"first"};
+    uint8_t bytes[128];
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 2);
+    say(&b, b.program, SENSOR_SUBSCRIBE, ACCEL);
+    assert_said_to(&b, b.audio, "SUB sensor_accel0;");
+    cell.cookie = b.cookie;
+    wire_put(b.audio->wire, PEER, peer_addr(b.audio, RPR_SENSOR_SERVICE), bytes,
+             sensor_topic_encode(bytes, &m));
+    sensor_data_encode(bytes);
+    put(&b, b.audio, bytes, 8 + sensor_cell_encode(bytes + 8, &cell));
+    assert_said_to(&b, b.program, "ADV sensor_accel0;PUB 7f0ef524f190/1:first;");
+    say(&b, b.audio, SENSOR_SUBSCRIBE, BARO);
+    assert_int_equal(
+        rpr_sensor_advertise(b.sensor, &(struct rpr_sensor_pub_config){.path = BARO}, &pub), 0);
+    publish_text(pub, "here");
+    assert_said_to(&b, b.audio, "ADVACK sensor_accel0;ADV sensor_baro0;PUB 7f0ef524f190/1:here;");
+    bench_close(&b);
+}
+
+/* The broker takes what is to stay valid from a program before anyone asks for it, and has it when the
+ * program is gone. Remote CPUs keep theirs themselves. */
+static void broker_keeps_what_stays_valid(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 2);
+    say_as(&b, b.audio,
+           (struct sensor_topic_message){.command = SENSOR_ADVERTISE, .cookie = MINE, .persist = 1},
+           BARO);
+    assert_said_to(&b, b.audio, "");
+    say_as(&b, b.program,
+           (struct sensor_topic_message){.command = SENSOR_ADVERTISE, .cookie = MINE, .persist = 1},
+           ACCEL);
+    assert_said_to(
+        &b, b.program,
+        "ADV sensor_baro0 persist;SUB sensor_accel0 persist;ADVACK sensor_accel0 persist;");
+    publish(&b, b.program, b.cookie, "last");
+    peer_down(b.program);
+    assert_said_to(&b, b.audio, "ADV sensor_accel0 persist;");
+    say(&b, b.audio, SENSOR_ADVERTISE_ACK, ACCEL);
+    assert_said_to(&b, b.audio, "PUB 7f0ef524f190/1:last;");
+    bench_close(&b);
+}
+
 static void program_for_one_remote(void **state)
 {
     struct bench b;
@@ -1243,6 +1296,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(asks_questions),
         cmocka_unit_test(broker_passes_on),
         cmocka_unit_test(broker_passes_questions_on),
+        cmocka_unit_test(first_sample_is_not_lost),
+        cmocka_unit_test(broker_keeps_what_stays_valid),
         cmocka_unit_test(program_for_one_remote),
         cmocka_unit_test(rights_are_kept),
         cmocka_unit_test(scope_is_looked_at_again),

@@ -76,7 +76,7 @@ static void topics_both_ways(void **state)
     assert_memory_equal(bytes, expected, len);
     assert_int_equal(bytes[len], 0xee);
     memset(expected + SENSOR_PATH_AT + sizeof PATH, 0xaa, 4); /* NuttX sends what was there */
-    assert_int_equal(sensor_command(&command, expected, len), SENSOR_OK);
+    assert_int_equal(sensor_check(&command, expected, len), SENSOR_OK);
     assert_int_equal(command, SENSOR_SUBSCRIBE);
     memset(&got, 0xee, sizeof got);
     assert_int_equal(sensor_topic_decode(&got, expected, len), SENSOR_OK);
@@ -125,13 +125,13 @@ static void commands_need_their_bytes(void **state)
     for (uint8_t c = 0; c < SENSOR_N_COMMANDS; c++)
         for (size_t len = 0; len < sizeof bytes; len++) {
             bytes[0] = c;
-            assert_int_equal(sensor_command(&command, bytes, len),
+            assert_int_equal(sensor_check(&command, bytes, len),
                              len < least[c] ? SENSOR_BAD_LENGTH : SENSOR_OK);
         }
     bytes[0] = SENSOR_N_COMMANDS;
-    assert_int_equal(sensor_command(&command, bytes, 4), SENSOR_BAD_COMMAND);
+    assert_int_equal(sensor_check(&command, bytes, 4), SENSOR_BAD_COMMAND);
     bytes[3] = 0x80;
-    assert_int_equal(sensor_command(&command, bytes, 64), SENSOR_BAD_COMMAND);
+    assert_int_equal(sensor_check(&command, bytes, 64), SENSOR_BAD_COMMAND);
 }
 
 static void cells_both_ways(void **state)

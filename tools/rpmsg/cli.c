@@ -65,6 +65,10 @@ int next_option(struct cli *cli, int argc, char **argv, const char *letters)
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'},
         {"lines", no_argument, NULL, 'L'},
+        {"csv", no_argument, NULL, 'C'},
+        {"persist", no_argument, NULL, 'P'},
+        {"device", required_argument, NULL, 'D'},
+        {"format", required_argument, NULL, 'F'},
         {NULL, 0, NULL, 0},
     };
     char *accepted = text_format(":%s", letters);
@@ -78,7 +82,7 @@ int next_option(struct cli *cli, int argc, char **argv, const char *letters)
         usage(cli, "-%c: a value must follow", optopt);
     if (option == '?' && optopt != 0)
         usage(cli, "-%c: not an option", optopt);
-    if (option == '?' || (option == 'L' && strchr(letters, 'L') == NULL))
+    if (option == '?' || (option > 0 && strchr(letters, option) == NULL))
         usage(cli, "%s: not an option", argv[optind - 1]);
     return option;
 }

@@ -27,9 +27,9 @@ _Noreturn void usage(const struct cli *cli, const char *format, ...)
 
 /* ---- options of a command ------------------------------------------------------------------------ */
 
-/* Like getopt() with `letters` ("t:k"), plus the long options --json and --lines (returned as 'L'
- * where 'L' is in `letters`). An unknown one is a usage error; --json is dealt with here. -1 at the
- * end: optind is the first argument that is none. */
+/* Like getopt() with `letters` ("t:k"), plus the long options --json and, where their letters are in
+ * `letters`, --lines 'L', --csv 'C', --persist 'P', --device "D:" and --format "F:". An unknown one is
+ * a usage error; --json is dealt with here. -1 at the end: optind is the first argument that is none. */
 int next_option(struct cli *cli, int argc, char **argv, const char *letters);
 
 /* The argument at optind, which moves on; a usage error if there is none. */
@@ -102,6 +102,6 @@ int for_devices(const struct cli *cli, struct connection *connection, const char
 
 typedef int command_fn(struct cli *cli, int argc, char **argv);
 command_fn ls_main, dump_main, stats_main, wait_main, events_main, ping_main, cat_main, listen_main,
-    suspend_main, resume_main, up_main, down_main, test_main, logger_main;
+    suspend_main, resume_main, up_main, down_main, test_main, logger_main, sensor_main;
 
 #endif

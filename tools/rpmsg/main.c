@@ -61,6 +61,30 @@ static const struct {
      "Both nodes need the service test: rpmsgd --service test.\n"
      "Exit status: 0 all came back, 3 not all did, or DEV does not take part.\n",
      true},
+    {"sensor", "ls | sub TOPIC | pub TOPIC",
+     "topics of sensors (uORB): what there is, samples to stdout, from stdin", sensor_main,
+     "  ls                     topics, who publishes and subscribes, rates, losses\n"
+     "  sub TOPIC              prints samples until interrupted\n"
+     "    -n COUNT             so many, then exit\n"
+     "    -i SECONDS           at most one sample in that time\n"
+     "    -l SECONDS           samples may come in batches, so much later\n"
+     "    -t SECONDS           exit with status 3 if nobody publishes by then\n"
+     "  pub TOPIC              publishes the lines of stdin: JSON objects, CSV, or hex digits\n"
+     "    -r HZ                so many a second (default: as fast as they are taken)\n"
+     "    -w                   wait for a subscriber first\n"
+     "    --persist            the last sample stays valid for who subscribes later\n"
+     "  --device DEV           with that remote CPU only\n"
+     "  --csv, --json          CSV with a header; one JSON object a line\n"
+     "  --format 'TYPE NAME, NAME; ...'\n"
+     "                         the struct of a sample, as in C: uint8_t to int64_t, float, double, "
+     "bool,\n"
+     "                         char NAME[N]; known: accel, gyro, mag, baro and others of NuttX's "
+     "uorb.h\n"
+     "  -v                     say at the end how many samples, and how old they were\n"
+     "TOPIC is a path, or a name in /dev/uorb. Samples without a layout are printed as hex.\n"
+     "The daemon needs the service sensor: rpmsgd --service sensor.\n"
+     "Exit status: 0 done, 3 the daemon is gone, nobody publishes (-t).\n",
+     true},
     {"suspend", "DEV", "tell a device that this CPU goes to sleep", suspend_main, "", false},
     {"resume", "DEV", "tell a device that this CPU runs again", resume_main, "", false},
     {"down", "DEV", "take a link down", down_main, "", false},
@@ -69,7 +93,7 @@ static const struct {
 };
 
 /* INTERFACE 3, "later". */
-static const char *const later[] = {"top", "capture", "doctor", "sensor"};
+static const char *const later[] = {"top", "capture", "doctor"};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

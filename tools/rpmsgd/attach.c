@@ -12,6 +12,7 @@
 #include "command.h"
 #include "control.h"
 #include "daemon.h"
+#include "service.h"
 #include "session.h"
 
 #define ATTACHMENTS_MAX 256u
@@ -23,6 +24,8 @@ struct attachment {
     struct rpr_link *link;
     struct rpr_device *device; /* of the link */
     struct rpr_client_route *route;
+    const struct service_kind *kind; /* instead of a route: it is a peer of this service */
+    struct rpr_device *remote;       /* the only one that it has to do with then, or NULL; kept */
     bool route_ended; /* the remote closed: the client has heard it, or will, in order */
     bool lost;        /* the remote is gone without a word: so goes the client's link */
     bool gone;        /* the client is gone; what it sent has been taken */
@@ -94,6 +97,8 @@ static void attachment_free(struct attachments *attachments, struct attachment *
     *place = attachment->next;
     attachments->count--;
     rpr_link_unregister(attachment->link);
+    if (attachment->remote != NULL)
+        rpr_device_put(attachment->remote);
     free(attachment);
 }
 
@@ -221,12 +226,72 @@ static void refuse(struct session *session, json_t *id, int result, const char *
     }
 }
 
+/* ---- peers of services ------------------------------------------------------------------------------ */
+
+static const struct attachment *find(const struct attachments *attachments,
+                                     const struct rpr_device *device)
+{
+    const struct attachment *attachment = attachments->first;
+
+    while (attachment != NULL && attachment->device != device)
+        attachment = attachment->next;
+    return attachment;
+}
+
+bool attach_is_peer(const struct attachments *attachments, const struct rpr_device *device,
+                    const struct service_kind *kind)
+{
+    const struct attachment *attachment = find(attachments, device);
+
+    return attachment != NULL && attachment->kind == kind && !attachment->gone;
+}
+
+const struct rpr_device *attach_remote(const struct attachments *attachments,
+                                       const struct rpr_device *program)
+{
+    const struct attachment *attachment = find(attachments, program);
+
+    return attachment != NULL ? attachment->remote : NULL;
+}
+
+/* The service finds the program by itself when it looks. */
+static void peer_open(struct daemon *daemon, struct attachment *attachment,
+                      const struct service_kind *kind, struct rpr_device *device)
+{
+    attachment->closed = true; /* there is no route */
+    attachment->kind = kind;
+    attachment->remote = device;
+    if (device != NULL)
+        rpr_device_get(device);
+    kind->look(service_instance(daemon, kind));
+}
+
+/* The service on this node that programs can be peers of; NULL, and an error was sent. */
+static const struct service_kind *own_service(struct session *session, json_t *id,
+                                              const char *service)
+{
+    const struct service_kind *kind = service_kind_find(service);
+
+    if (kind == NULL || !kind->programs)
+        session_error(session, id, "bad-request", "'%s' is no service that programs take part in",
+                      service);
+    else if (service_instance(control_daemon(session->control), kind) == NULL)
+        session_error(session, id, "not-up",
+                      "the service %s is off on this node: rpmsgd --service %s", kind->name,
+                      kind->name);
+    else
+        return kind;
+    return NULL;
+}
+
+/* ---- the command ---------------------------------------------------------------------------------------- */
+
 static void attach(struct session *session, json_t *id, const char *service,
-                   struct rpr_device *device)
+                   const struct service_kind *own, struct rpr_device *device)
 {
     struct daemon *daemon = control_daemon(session->control);
     const char *device_name = device != NULL ? rpr_device_name(device) : NULL;
-    uint32_t payload = payload_for(daemon, device);
+    uint32_t payload = payload_for(daemon, own == NULL ? device : NULL);
     char error[RPR_ERROR_TEXT] = "";
     int ends[2];
 
@@ -241,7 +306,11 @@ static void attach(struct session *session, json_t *id, const char *service,
         session_error(session, id, "failed", "cannot attach: %s", error);
         return;
     }
-    int result = route_open(daemon, attachment, service, device_name);
+    int result = 0;
+    if (own != NULL)
+        peer_open(daemon, attachment, own, device);
+    else
+        result = route_open(daemon, attachment, service, device_name);
     if (result != 0) {
         attachment->gone = true; /* the next reap ends it */
         close(ends[1]);
@@ -270,6 +339,7 @@ static bool is_up(struct session *session, json_t *id, const struct rpr_device *
 void attach_command(struct session *session, json_t *id, json_t *args)
 {
     struct rpr_device *device = NULL;
+    const struct service_kind *own = NULL;
     const char *service, *name;
 
     if (!command_text(session, id, args, "service", &service) ||
@@ -277,11 +347,17 @@ void attach_command(struct session *session, json_t *id, json_t *args)
         return;
     if (name != NULL) {
         device = command_device(session, id, args);
-        if (device == NULL || !is_up(session, id, device))
+        if (device == NULL ||
+            (!json_is_true(json_object_get(args, "own")) && !is_up(session, id, device)))
+            return;
+    }
+    if (json_is_true(json_object_get(args, "own"))) {
+        own = own_service(session, id, service);
+        if (own == NULL)
             return;
     }
     if (control_daemon(session->control)->attachments->count >= ATTACHMENTS_MAX)
         session_error(session, id, "busy", "%u programs are attached", ATTACHMENTS_MAX);
     else
-        attach(session, id, service, device);
+        attach(session, id, service, own, device);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Local programs attached to the node: each has a private link, made from a socket pair of which it
- * holds the other end, and a client route that joins its endpoint to a device.
+ * holds the other end. A client route joins its endpoint to a device; or else it is one more peer of
+ * a service of this node's own.
  */
 #ifndef RPMSGD_ATTACH_H
 #define RPMSGD_ATTACH_H
@@ -10,6 +11,8 @@
 
 struct daemon;
 struct attachments;
+struct rpr_device;
+struct service_kind;
 
 /* First byte of a private link's device name: no CPU can be called so. */
 #define ATTACH_NAME_PREFIX '@'
@@ -23,6 +26,14 @@ bool attach_settled(const struct attachments *attachments);
 bool attach_end(struct attachments *attachments);
 void attach_close(struct attachments *attachments); /* ends the rest at once */
 void attach_free(struct attachments *attachments);
+
+/* Is that the private link of a program that is a peer of this service? */
+bool attach_is_peer(const struct attachments *attachments, const struct rpr_device *device,
+                    const struct service_kind *kind);
+
+/* The remote CPU that this program named, or NULL. */
+const struct rpr_device *attach_remote(const struct attachments *attachments,
+                                       const struct rpr_device *program);
 
 /* Ends what is to end; between two turns of the loop only. */
 void attach_reap(struct attachments *attachments);

@@ -132,19 +132,13 @@ static const struct {
     command_fn *run;
     bool changes; /* for the daemon's own user and root only */
 } commands[] = {
-    {"ls", list_command, false},
-    {"dump", dump_command, false},
-    {"stats", stats_command, false},
-    {"wait", wait_command, false},
-    {"events", events_command, false},
-    {"cancel", cancel_command, false},
-    {"services", services_command, false},
-    {"ping", ping_command, true},
-    {"test", test_command, true},
-    {"attach", attach_command, true},
-    {"suspend", suspend_command, true},
-    {"resume", resume_command, true},
-    {"up", up_command, true},
+    {"ls", list_command, false},           {"dump", dump_command, false},
+    {"stats", stats_command, false},       {"wait", wait_command, false},
+    {"events", events_command, false},     {"cancel", cancel_command, false},
+    {"services", services_command, false}, {"sensor", sensor_command, false},
+    {"ping", ping_command, true},          {"test", test_command, true},
+    {"attach", attach_command, true},      {"suspend", suspend_command, true},
+    {"resume", resume_command, true},      {"up", up_command, true},
     {"down", down_command, true},
 };
 

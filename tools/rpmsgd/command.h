@@ -37,6 +37,7 @@ command_fn wait_command;   /* wait */
 command_fn events_command; /* events */
 command_fn ping_command;   /* ping */
 command_fn test_command;   /* test */
+command_fn sensor_command; /* sensor */
 command_fn attach_command; /* attach */
 command_fn down_command;   /* down */
 command_fn up_command;     /* up */

@@ -12,6 +12,7 @@ static const struct service_kind *const kinds[] = {
     &service_ping,
     &service_test,
     &service_syslog,
+    &service_sensor,
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -145,6 +146,14 @@ void *service_instance(const struct daemon *daemon, const struct service_kind *k
     for (size_t i = 0; daemon->services != NULL && i < N_KINDS; i++)
         if (kinds[i] == kind)
             return daemon->services->of[i].instance;
+    return NULL;
+}
+
+const struct service_kind *service_kind_find(const char *endpoint)
+{
+    for (size_t i = 0; i < N_KINDS; i++)
+        if (strcmp(kinds[i]->endpoint, endpoint) == 0)
+            return kinds[i];
     return NULL;
 }
 

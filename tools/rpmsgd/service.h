@@ -28,9 +28,10 @@ struct service_key {
 };
 
 struct service_kind {
-    const char *name;                          /* of --service and [service NAME] */
-    const char *endpoint;                      /* what it is on the wire */
-    bool by_default;                           /* on every device unless something is said of it */
+    const char *name;     /* of --service and [service NAME] */
+    const char *endpoint; /* what it is on the wire */
+    bool by_default;      /* on every device unless something is said of it */
+    bool programs;        /* are peers of it too: `attach` with `own`; `look` finds them */
     struct service_key keys[SERVICE_KEYS_MAX]; /* as many as have a name */
 
     /* Do the values go together? NULL: always. */
@@ -78,6 +79,9 @@ void services_close(struct daemon *daemon);
 /* What runs as that kind, or NULL: it is off. */
 void *service_instance(const struct daemon *daemon, const struct service_kind *kind);
 
+/* The kind of that name on the wire, or NULL. */
+const struct service_kind *service_kind_find(const char *endpoint);
+
 /* Those that are on: [{"name","endpoint","on","keys"}] (docs/CONTROL.md). */
 json_t *services_show(const struct daemon *daemon);
 
@@ -90,6 +94,6 @@ const char *service_value(const struct config_service *service, const char *key)
 
 /* ---- the kinds ------------------------------------------------------------------------------------- */
 
-extern const struct service_kind service_ping, service_test, service_syslog;
+extern const struct service_kind service_ping, service_test, service_syslog, service_sensor;
 
 #endif
