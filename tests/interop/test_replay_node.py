@@ -71,6 +71,13 @@ class ReplayNode(unittest.TestCase):
         self.check_seen(change, "pings: 1 answered, 0 in the recording")
         self.assertTrue(gone)
 
+    def test_sensor_word_that_the_recorded_node_never_said(self):
+        """The hub subscribes at both edges; in this recording at one."""
+        def change(_t, link, direction, part):
+            return b"" if link == 1 and direction == 0 and b"/de\x7c\x56/" in part else part
+
+        self.check_seen(change, "rpmsg-sensor: command 3: 1 said, 0 in the recording")
+
     def test_service_that_was_never_acknowledged(self):
         """To side B the hub speaks of another service."""
         name, other = (b"".join(bytes([0x7C, c ^ 0x20]) if 0x70 <= c <= 0x7F else bytes([c])

@@ -443,6 +443,41 @@ static void a_peer_that_comes_is_told(void **state)
     bench_close(&b);
 }
 
+/* What a NuttX hub said to its edges (full.rpc, section 13), byte for byte, and what they answered:
+ * nothing, for they published nothing. A publisher answers with the same message, but for command,
+ * cookie and what was undefined at its end. */
+static void recorded_words_of_nuttx(void **state)
+{
+    static const char subscribe[] = "\3\0\0\0\1\0\0\0\x68\xa5\x04\xf5\x0e\x7f\0\0\0\0\0\0"
+                                    "/dev/uorb/sensor_accel0\0\0\0\0";
+    uint8_t bytes[sizeof subscribe], expected[sizeof subscribe];
+    struct wire_message m;
+    struct bench b;
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 1);
+    memcpy(bytes, subscribe, sizeof bytes);
+    assert_int_equal(sizeof bytes, 48);
+    put(&b, b.audio, bytes, sizeof bytes);
+    assert_said_to(&b, b.audio, "");
+    bytes[0] = SENSOR_UNSUBSCRIBE;
+    put(&b, b.audio, bytes, sizeof bytes);
+    assert_said_to(&b, b.audio, "");
+    assert_int_equal(n_topics(&b), 0);
+    (void)advertise(&b, (struct rpr_sensor_pub_config){.path = ACCEL});
+    assert_said_to(&b, b.audio, "ADV sensor_accel0;");
+    put(&b, b.audio, subscribe, sizeof bytes);
+    assert_true(wire_get(b.audio->wire, &m, true));
+    memcpy(expected, subscribe, sizeof expected);
+    expected[0] = SENSOR_SUBSCRIBE_ACK;
+    put_le64(expected + 8, b.cookie);
+    assert_int_equal(m.len, sizeof expected);
+    assert_memory_equal(m.data, expected, sizeof expected);
+    put(&b, b.audio, bytes, sizeof bytes);
+    assert_said_to(&b, b.audio, "");
+    bench_close(&b);
+}
+
 static void cookies_must_match(void **state)
 {
     struct bench b;
@@ -1284,6 +1319,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(subscriber_before_publisher),
         cmocka_unit_test(publisher_before_subscriber),
         cmocka_unit_test(a_peer_that_comes_is_told),
+        cmocka_unit_test(recorded_words_of_nuttx),
         cmocka_unit_test(cookies_must_match),
         cmocka_unit_test(last_sample_stays_valid),
         cmocka_unit_test(slow_peer_loses_alone),

@@ -55,6 +55,7 @@ static void see_frame(struct leg *leg)
 {
     struct play *play = leg->play;
     struct view_message m;
+    uint32_t command;
 
     if (!view_message_read(&leg->actual, play->ours, leg->body + RPR_FRAME_HEADER_BYTES,
                            leg->decoder.n - RPR_FRAME_HEADER_BYTES, &m))
@@ -62,6 +63,9 @@ static void see_frame(struct leg *leg)
     view_message_seen(&leg->actual, play->ours, &m);
     if (m.kind == VIEW_ping_req)
         see_request(leg, &m);
+    if (node_sensor_word(&m, &command) &&
+        strncmp(m.service, ROUTE_PREFIX, strlen(ROUTE_PREFIX)) != 0)
+        leg->actual_words[command]++;
     if (play->verbose)
         printf("    %12.6f %s ours: %s %s len %zu\n", (double)play->now / 1e9,
                play->recording->name[leg->index], view_kind_name[m.kind],

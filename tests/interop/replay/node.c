@@ -233,6 +233,71 @@ bool node_ping(struct leg *leg, const struct todo *todo)
     return true;
 }
 
+/* ---- topics of sensors ------------------------------------------------------------------------------- */
+
+static void take_sample(void *ctx, const void *data, uint32_t len)
+{
+    (void)ctx;
+    (void)data;
+    (void)len;
+}
+
+static const struct rpr_sensor_sub_ops sub_ops = {.sample = take_sample};
+
+static struct play_topic *topic_of(struct play *play, const char *path)
+{
+    struct play_topic *t = play->topics;
+
+    while (t < play->topics + N_TOPICS && t->path[0] && strcmp(t->path, path) != 0)
+        t++;
+    if (t == play->topics + N_TOPICS) {
+        fprintf(stderr, "more than %u topics\n", N_TOPICS);
+        exit(1);
+    }
+    snprintf(t->path, sizeof t->path, "%s", path);
+    return t;
+}
+
+static void end_sub(struct play_topic *t)
+{
+    if (t->sub)
+        rpr_sensor_unsubscribe(t->sub);
+    t->sub = NULL;
+}
+
+static void end_pub(struct play_topic *t)
+{
+    if (t->pub)
+        rpr_sensor_unadvertise(t->pub);
+    t->pub = NULL;
+}
+
+void node_sensor(struct play *play, uint32_t command, const char *path)
+{
+    struct play_topic *t = topic_of(play, path);
+
+    if (!play->sensor)
+        return;
+    if (command == SENSOR_SUBSCRIBE && !t->sub)
+        (void)rpr_sensor_subscribe(
+            play->sensor, &(struct rpr_sensor_sub_config){.path = path, .ops = &sub_ops}, &t->sub);
+    else if (command == SENSOR_UNSUBSCRIBE)
+        end_sub(t);
+    else if (command == SENSOR_ADVERTISE && !t->pub)
+        (void)rpr_sensor_advertise(play->sensor, &(struct rpr_sensor_pub_config){.path = path},
+                                   &t->pub);
+    else if (command == SENSOR_UNADVERTISE)
+        end_pub(t);
+}
+
+bool node_sensor_word(const struct view_message *m, uint32_t *command)
+{
+    const char *colon = strrchr(m->service, ':');
+
+    return m->kind == VIEW_data && strcmp(colon ? colon + 1 : m->service, SENSOR) == 0 &&
+           sensor_check(command, m->payload, m->len) == SENSOR_OK;
+}
+
 /* ---- state ------------------------------------------------------------------------------------------ */
 
 static void each_bound(struct rpr_device *device, const char *cpu,
@@ -330,6 +395,8 @@ static void open_parts(struct play *play)
     must(rpr_service_open(play->node, &service, &play->service), "service");
     if (cast_announces(play, PING_SERVICE))
         must(rpr_ping_open(play->node, NULL, &play->ping), "ping");
+    if (cast_announces(play, SENSOR))
+        must(rpr_sensor_open(play->node, NULL, NULL, &play->sensor), "sensor");
     for (unsigned i = play->first_leg; i < play->end_leg; i++) {
         if (play->ours == VIEW_A)
             cast_routes(play, i, add_pair, play);
@@ -384,9 +451,13 @@ void node_stop(struct play *play)
         rpr_edge_close(play->edge);
     if (play->ping)
         rpr_ping_close(play->ping);
+    if (play->sensor)
+        rpr_sensor_close(play->sensor);
     rpr_node_close(play->node);
     play->node = NULL;
     play->ping = NULL;
+    play->sensor = NULL;
+    memset(play->topics, 0, sizeof play->topics);
     play->edge = NULL;
     play->hub = NULL;
     play->service = NULL;

@@ -21,11 +21,13 @@ static bool is_hubs(const struct play *play, const char *name)
            (play->ours == VIEW_A && route_parse(name, cpu, routed));
 }
 
-static bool is_pings(const char *name)
+/* Is it of a service that our node really has? */
+static bool is_services(const char *name)
 {
     const char *colon = strrchr(name, ':');
 
-    return strcmp(colon ? colon + 1 : name, "rpmsg-ping") == 0;
+    name = colon ? colon + 1 : name;
+    return strcmp(name, "rpmsg-ping") == 0 || strcmp(name, SENSOR) == 0;
 }
 
 static struct todo *will_do(struct leg *leg, int what, const char *name)
@@ -51,7 +53,7 @@ static void do_ns(struct leg *leg, const struct view_message *m)
     const struct view_service *service = view_find(&leg->expected, m->ns.name);
     enum view_side ours = leg->play->ours;
 
-    if (!leg->expected.connected || is_hubs(leg->play, m->ns.name) || is_pings(m->ns.name))
+    if (!leg->expected.connected || is_hubs(leg->play, m->ns.name) || is_services(m->ns.name))
         return; /* parts of our node do that */
     if (m->kind == VIEW_ns_create)
         will_do(leg, TODO_OPEN, m->ns.name);
@@ -72,6 +74,19 @@ static void do_ping(struct leg *leg, const struct view_message *m)
     t->cookie = get_le64(m->payload + 8);
 }
 
+/* What the recorded side began and ended; the rest is our service's own business. */
+static void do_sensor(struct leg *leg, const struct view_message *m)
+{
+    struct sensor_topic_message topic;
+    uint32_t command;
+
+    if (is_hubs(leg->play, m->service) || !node_sensor_word(m, &command))
+        return;
+    leg->expected_words[command]++;
+    if (command < SENSOR_PUBLISH && sensor_topic_decode(&topic, m->payload, m->len) == SENSOR_OK)
+        node_sensor(leg->play, command, topic.path);
+}
+
 static void own_frame(struct leg *leg, const struct transcript_event *e)
 {
     struct view_message m;
@@ -83,6 +98,8 @@ static void own_frame(struct leg *leg, const struct transcript_event *e)
         do_ns(leg, &m);
     else if (m.kind == VIEW_ping_req)
         do_ping(leg, &m);
+    else if (m.kind == VIEW_data)
+        do_sensor(leg, &m);
     view_message_seen(&leg->expected, e->side, &m);
 }
 

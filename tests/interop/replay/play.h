@@ -17,13 +17,17 @@
 #include <rpr/router.h>
 #include <rpr/serial.h>
 #include <rpr/ping.h>
+#include <rpr/sensor.h>
 
 #include "replay/transcript.h"
+#include "wire/sensor.h"
 
 #define PATIENCE_NS UINT64_C(200000000) /* for what a fed frame answers, and for a mark's state */
 #define N_ENDPOINTS 256u
 #define N_PINGS     4096u
 #define N_TODO      256u
+#define N_TOPICS    32u
+#define SENSOR      RPR_SENSOR_SERVICE
 #define NAME_BYTES  (RPMSG_NS_NAME_BYTES + 1u)
 
 struct play;
@@ -47,6 +51,13 @@ struct play_ping {
     uint64_t recorded, ours; /* cookies */
     uint8_t fill;            /* its data */
     bool wants, sent, fed, answered;
+};
+
+/* What our node has to do with a topic because the recorded one had. */
+struct play_topic {
+    char path[SENSOR_PATH_MAX + 1];
+    struct rpr_sensor_pub *pub;
+    struct rpr_sensor_sub *sub;
 };
 
 /* A client endpoint of our node: one that looks for its peer. */
@@ -77,6 +88,8 @@ struct leg {
     size_t life;                /* event with which the recorded side\'s present process began */
     char cpu[RPR_NAME_MAX + 1]; /* of side B */
     struct view expected, actual;
+    /* words of rpmsg-sensor, routed ones included */
+    uint64_t expected_words[SENSOR_N_COMMANDS], actual_words[SENSOR_N_COMMANDS];
     struct rpr_frame_decoder decoder; /* of what our node writes */
     uint8_t body[RPR_FRAME_HEADER_BYTES + RPR_HEADER_BYTES + RPR_SERIAL_SIZE_MAX];
     uint8_t answer[64]; /* to its STAYWAKEs */
@@ -97,6 +110,8 @@ struct play {
     uint32_t random;
     struct rpr_node *node;
     struct rpr_ping *ping;
+    struct rpr_sensor *sensor;
+    struct play_topic topics[N_TOPICS];
     struct rpr_edge *edge;
     struct rpr_hub *hub;
     struct rpr_service *service;
@@ -130,6 +145,9 @@ bool node_open_endpoint(struct leg *leg, const char *name);
 void node_close_endpoint(struct leg *leg, const char *name);
 bool node_ping(struct leg *leg, const struct todo *todo);
 
+/* Publishes or subscribes, begins or ends it; if it does already nothing happens. */
+void node_sensor(struct play *play, uint32_t command, const char *path);
+
 /* Is the service bound, as our node sees it? */
 bool node_is_bound(struct leg *leg, const char *name);
 
@@ -138,6 +156,9 @@ void node_bound(struct leg *leg, void (*each)(void *ctx, const char *name), void
 
 /* State of a routed device: of an edge as it sees it, of a hub as it has told. */
 void node_device(struct leg *leg, const char *cpu, bool *up, bool *suspended);
+
+/* Is the message one to rpmsg-sensor, and which? */
+bool node_sensor_word(const struct view_message *message, uint32_t *command);
 
 /* ---- cast.c: who is who --------------------------------------------------------------------------- */
 

@@ -81,6 +81,22 @@ static void compare_pings(struct compare *c)
         wrong(c, "pings", "an answer to one of our own was not taken");
 }
 
+/* What our service said, word by word. */
+static void compare_sensors(struct compare *c)
+{
+    char text[80];
+
+    for (unsigned i = 0; i < SENSOR_N_COMMANDS; i++) {
+        uint64_t expected = c->leg->expected_words[i], actual = c->leg->actual_words[i];
+
+        if (expected == actual)
+            continue;
+        snprintf(text, sizeof text, "command %u: %llu said, %llu in the recording", i,
+                 (unsigned long long)actual, (unsigned long long)expected);
+        wrong(c, SENSOR, text);
+    }
+}
+
 static unsigned compare(struct play *play, bool shown)
 {
     unsigned n_wrong = 0;
@@ -91,6 +107,7 @@ static unsigned compare(struct play *play, bool shown)
         compare_services(&c);
         compare_devices(&c);
         compare_pings(&c);
+        compare_sensors(&c);
         n_wrong += c.n_wrong;
     }
     return n_wrong;
