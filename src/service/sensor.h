@@ -66,7 +66,7 @@ struct sensor_port {
     /* to be told, and told */
     bool offer, told_offer; /* ADVERTISE, or SUBSCRIBE_ACK */
     bool want, told_want;   /* SUBSCRIBE */
-    bool owes_subscribe_ack, owes_advertise_ack;
+    bool owes_subscribe_ack, owes_advertise_ack, owes_unsubscribe;
     bool proxy; /* the peer knows us as subscriber: it can be asked */
     struct sensor_rate want_rate, told_rate;
 

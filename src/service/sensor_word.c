@@ -43,7 +43,7 @@ static uint32_t next_word(struct sensor_port *port)
 {
     if (port->told_offer && !port->offer && !port->reads)
         return SENSOR_UNADVERTISE;
-    if (port->told_want && !port->want)
+    if ((port->told_want || port->owes_unsubscribe) && !port->want)
         return SENSOR_UNSUBSCRIBE;
     if (port->owes_subscribe_ack && port->offer)
         return SENSOR_SUBSCRIBE_ACK;
@@ -90,7 +90,7 @@ static void said(struct sensor_port *port, uint32_t word)
         port->told_offer = false;
         break;
     case SENSOR_UNSUBSCRIBE:
-        port->told_want = port->proxy = false;
+        port->told_want = port->owes_unsubscribe = port->proxy = false;
         port->told_rate = (struct sensor_rate){.interval_us = 0};
         break;
     case SENSOR_SUBSCRIBE_ACK:
@@ -102,6 +102,7 @@ static void said(struct sensor_port *port, uint32_t word)
         break;
     case SENSOR_SUBSCRIBE:
         port->told_want = true;
+        port->owes_unsubscribe = false;
         break;
     case SENSOR_ADVERTISE_ACK:
         port->owes_advertise_ack = false;
@@ -199,8 +200,8 @@ static void on_advertise(struct sensor_peer *peer, const struct sensor_topic_mes
         return;
     port->advertiser = m->cookie;
     port->proxy |= ack; /* it knows us as subscriber, and nothing of how often */
-    if (ack)
-        port->told_want = true; /* if that is over it is told once more */
+    port->owes_unsubscribe |=
+        ack && !port->told_want; /* to one that is over, unless there is another */
     port->told_rate = (struct sensor_rate){.interval_us = 0};
     port->owes_advertise_ack |= !ack;
     hear_persist(port->topic, m);
