@@ -459,12 +459,12 @@ void rpr_sensor_close(struct rpr_sensor *sensor)
             sensor_free(sensor, peer, sizeof *peer);
     }
     rpr_timer_stop(sensor->node, &sensor->work);
+    calls_free(sensor);
     for (uint32_t i = 0; i < sensor->config.topics; i++) {
         struct sensor_topic *topic = sensor->topics[i];
 
         if (!topic)
             continue;
-        calls_drop_topic(topic);
         free_users(topic);
         topic_free(topic);
     }

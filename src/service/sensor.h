@@ -197,6 +197,7 @@ bool peer_send_calls(struct sensor_peer *peer); /* false: the link is full */
 void calls_drop_peer(struct sensor_peer *peer);
 void calls_drop_topic(struct sensor_topic *topic);
 void calls_drop_sub(struct rpr_sensor_sub *sub);
+void calls_free(struct rpr_sensor *sensor);                        /* nobody is told */
 uint64_t calls_expire(struct rpr_sensor *sensor, uint64_t now_ns); /* when to come again */
 
 #endif

@@ -392,6 +392,14 @@ static void rotate(struct sensor_peer *peer)
     peer->last_pending = port;
 }
 
+/* It never fits: the link's buffers are shorter than the device says. */
+static void lose_sample(struct sensor_port *port, const struct sensor_record *record)
+{
+    port->dropped++;
+    port->chosen = false;
+    port->at = record->next;
+}
+
 /* A message as full as it gets. */
 static size_t fill(struct sensor_peer *peer, uint8_t *to, size_t size)
 {
@@ -401,6 +409,10 @@ static size_t fill(struct sensor_peer *peer, uint8_t *to, size_t size)
 
     sensor_data_encode(to);
     while ((port = next_port(peer, &record, size)) != NULL) {
+        if (at == SENSOR_DATA_BYTES && at + sensor_cell_bytes(record.len) > size) {
+            lose_sample(port, &record);
+            continue;
+        }
         if (at + sensor_cell_bytes(record.len) > size) {
             rotate(peer);
             break;
@@ -422,11 +434,12 @@ bool peer_send_cells(struct sensor_peer *peer)
         if (error)
             return error != -RPR_EAGAIN;
         len = buf.size > SENSOR_DATA_BYTES ? fill(peer, buf.data, buf.size) : 0;
-        if (len <= SENSOR_DATA_BYTES) { /* shorter than the device says */
+        if (len > SENSOR_DATA_BYTES)
+            (void)rpr_commit(peer->ept, &buf, len, 0);
+        else
             rpr_cancel(peer->ept, &buf);
-            return true;
-        }
-        (void)rpr_commit(peer->ept, &buf, len, 0);
+        if (!len)
+            break; /* a buffer for nothing */
     }
     peer->due_ns = UINT64_MAX;
     return true;

@@ -269,6 +269,12 @@ void calls_drop_topic(struct sensor_topic *topic)
     }
 }
 
+void calls_free(struct rpr_sensor *sensor)
+{
+    while (sensor->calls)
+        call_free(sensor, sensor->calls);
+}
+
 void calls_drop_sub(struct rpr_sensor_sub *sub)
 {
     struct sensor_call *call, *next;

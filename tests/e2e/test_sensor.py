@@ -137,12 +137,17 @@ class Node(Sensor):
         slow_file = self.dir / "slow"
         with open(slow_file, "wb") as out:
             slow = self.subscribe(node, "seq0", "--format", NUMBERED, "--csv", stdout=out)
-        count = 100000
+        count = 25000
         file = self.dir / "fast"
         with open(file, "wb") as out:
             fast = self.subscribe(node, "seq0", "--format", NUMBERED, "--csv", "-n", count, stdout=out)
         slow.send_signal(signal.SIGSTOP)
-        self.publish(node, "seq0", "".join(f"{n}\n" for n in range(count)), "--format", NUMBERED, "-r", 50000, "-w")
+        pub = node.rpmsg_start("sensor", "pub", "seq0", "--format", NUMBERED, "-w", stdin=subprocess.PIPE)
+        for begin in range(0, count, 500):  # never more at a time than the queue has room for
+            pub.stdin.write(b"".join(b"%d\n" % n for n in range(begin, begin + 500)))
+            pub.stdin.flush()
+            eventually(lambda end=begin + 500: file.read_bytes().count(b"\n") == 1 + end, "the fast reader")
+        pub.communicate()
         self.assertEqual(0, fast.wait())
         seen = [int(line.split(",")[1]) for line in file.read_text().splitlines()[1:]]
         self.assertEqual(list(range(count)), seen)

@@ -313,6 +313,24 @@ static unsigned n_topics(struct bench *b)
     return n;
 }
 
+static void on_answer(void *ctx, int32_t result, const void *arg, uint32_t len)
+{
+    struct bench *b = ctx;
+    size_t n = strlen(b->heard);
+
+    snprintf(b->heard + n, sizeof b->heard - n, "answer %d %.*s;", result, (int)len,
+             (const char *)arg);
+}
+
+static int question(struct bench *b, struct rpr_sensor_sub *sub, uint32_t request, const char *arg)
+{
+    return rpr_sensor_ask(sub, &(struct rpr_sensor_question){.request = request,
+                                                             .arg = arg,
+                                                             .len = (uint32_t)strlen(arg),
+                                                             .answered = on_answer,
+                                                             .ctx = b});
+}
+
 /* ---- words -------------------------------------------------------------------------------------------- */
 
 static void subscribes_as_nuttx_expects(void **state)
@@ -694,6 +712,51 @@ static void interval_thins_out(void **state)
     bench_close(&b);
 }
 
+/* A peer whose buffers are shorter than it says gets what fits in them; the rest is counted, and never
+ * tried for ever. */
+static void buffers_shorter_than_said(void **state)
+{
+    struct bench b;
+    struct rpr_sensor_pub *pub;
+    uint8_t sample[200] = {0};
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 1);
+    pub = advertise(&b, (struct rpr_sensor_pub_config){.path = ACCEL});
+    say(&b, b.audio, SENSOR_SUBSCRIBE, ACCEL);
+    (void)show(&b, b.audio);
+    b.audio->wire->slot_size = RPMSG_HEADER_BYTES + 100;
+    assert_int_equal(rpr_sensor_publish(pub, sample, sizeof sample), 0);
+    publish_text(pub, "short");
+    assert_said_to(&b, b.audio, "PUB 7f0ef524f190/1:short;");
+    b.audio->wire->slot_size = RPMSG_HEADER_BYTES + 4;
+    publish_text(pub, "short");
+    assert_said_to(&b, b.audio, "");
+    assert_int_equal(link_info(&b, ACCEL, "audio").dropped, 1);
+    bench_close(&b);
+}
+
+/* Nobody is told anything any more, whatever is open. */
+static void closes_with_everything_open(void **state)
+{
+    struct bench b;
+    struct rpr_sensor_sub *sub;
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 3);
+    sub = subscribe(&b, (struct rpr_sensor_sub_config){.path = ACCEL});
+    say(&b, b.audio, SENSOR_ADVERTISE, ACCEL);
+    (void)show(&b, b.audio);
+    assert_heard(&b, "publishers 1;");
+    assert_int_equal(question(&b, sub, RPR_SENSOR_FLUSH, ""), 0);
+    assert_int_equal(question(&b, sub, 0x0a86, ""), 0);
+    ask(&b, b.program, SENSOR_FLUSH, 0, 7);
+    rpr_sensor_close(b.sensor);
+    b.sensor = NULL;
+    assert_heard(&b, "");
+    bench_close(&b);
+}
+
 static void cells_of_several_samples(void **state)
 {
     struct bench b;
@@ -780,24 +843,6 @@ static void answers_questions(void **state)
     ask(&b, b.audio, SENSOR_FLUSH, 0, 0); /* wants no answer */
     assert_said_to(&b, b.audio, "ANSWER 1 -22;ANSWER 2 -25;ANSWER 3 -25;ANSWER 4 -2;");
     bench_close(&b);
-}
-
-static void on_answer(void *ctx, int32_t result, const void *arg, uint32_t len)
-{
-    struct bench *b = ctx;
-    size_t n = strlen(b->heard);
-
-    snprintf(b->heard + n, sizeof b->heard - n, "answer %d %.*s;", result, (int)len,
-             (const char *)arg);
-}
-
-static int question(struct bench *b, struct rpr_sensor_sub *sub, uint32_t request, const char *arg)
-{
-    return rpr_sensor_ask(sub, &(struct rpr_sensor_question){.request = request,
-                                                             .arg = arg,
-                                                             .len = (uint32_t)strlen(arg),
-                                                             .answered = on_answer,
-                                                             .ctx = b});
 }
 
 static void reply(struct bench *b, struct peer *p, int32_t result, const char *arg)
@@ -1326,6 +1371,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(queue_wraps_and_grows),
         cmocka_unit_test(samples_are_batched),
         cmocka_unit_test(interval_thins_out),
+        cmocka_unit_test(buffers_shorter_than_said),
+        cmocka_unit_test(closes_with_everything_open),
         cmocka_unit_test(cells_of_several_samples),
         cmocka_unit_test(asleep_and_awake),
         cmocka_unit_test(answers_questions),
