@@ -17,7 +17,7 @@ from pathlib import Path
 CONTRACTS = {"rpr.h", "link.h", "error.h", "platform.h"}
 LAYERS = {
     "base": (set(), {"rpr.h", "error.h", "platform.h"}),
-    "wire": ({"base"}, {"error.h"}),
+    "wire": ({"base"}, {"error.h", "platform.h"}),
     "core": ({"base", "wire"}, CONTRACTS | {"loop.h"}),
     "vring": ({"base", "wire"}, CONTRACTS | {"vring.h", "ivshmem.h"}),
     "mini": ({"base", "wire", "vring"}, CONTRACTS | {"vring.h", "mini.h"}),

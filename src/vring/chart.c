@@ -118,24 +118,37 @@ const char *chart_find(struct rpr_vring_layout *layout, const struct resource_vd
                                                  : NULL;
 }
 
+/* Of an available or used ring. */
+static uint16_t index_of(const uint8_t *half)
+{
+    rpr_cache_invalidate(half, 4);
+    return ring_read16(half + 2);
+}
+
 uint32_t chart_first_buffer(const struct rpr_vring_layout *layout, const uint8_t *region)
 {
     const struct rpr_vring_ring *r = &layout->ring[RING_TO_DRIVER];
-    uint16_t used = ring_read16(region + r->used + 2);
+    uint16_t used = index_of(region + r->used);
+    const uint8_t *at = region + r->avail + 4 + 2 * (size_t)(used & (r->num - 1));
     uint32_t id;
 
-    if (ring_read16(region + r->avail + 2) == used)
+    if (index_of(region + r->avail) == used)
         return 0;
     rpr_barrier_seen();
-    id = get_once_le16(region + r->avail + 4 + 2 * (size_t)(used & (r->num - 1)));
-    return id < r->num ? get_once_le32(region + r->desc + RING_DESC_BYTES * (size_t)id + 8) : 0;
+    rpr_cache_invalidate(at, 2);
+    id = get_once_le16(at);
+    if (id >= r->num)
+        return 0;
+    at = region + r->desc + RING_DESC_BYTES * (size_t)id + 8;
+    rpr_cache_invalidate(at, 4);
+    return get_once_le32(at);
 }
 
 bool chart_prefilled(const struct rpr_vring_layout *layout, const uint8_t *region)
 {
     const struct rpr_vring_ring *r = &layout->ring[RING_TO_DEVICE];
 
-    return (int16_t)(ring_read16(region + r->used + 2) - ring_read16(region + r->avail + 2)) > 0;
+    return (int16_t)(index_of(region + r->used) - index_of(region + r->avail)) > 0;
 }
 
 /* ---- lite ------------------------------------------------------------------------------------------- */

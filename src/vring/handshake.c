@@ -233,6 +233,7 @@ static void write_table(struct ivshmem *iv, uint32_t da, const char *pool_name)
     put_le32(t + 16, ENTRY_VDEV);
     put_le32(t + 20, ENTRY_CARVEOUT);
     put_le32(t + 4, 2);
+    rpr_cache_clean(t, iv->fill - TABLE_RPTUN);
     ivshmem_put(iv, TABLE_RPTUN + RESOURCE_VERSION, 1);
 }
 
@@ -444,6 +445,7 @@ static const char *rptun_slave_build(struct ivshmem *iv)
     const char *wrong;
 
     memset(iv->base, 0, TABLE_RPTUN);
+    rpr_cache_clean(iv->base, TABLE_RPTUN);
     write_table(iv, RESOURCE_ANY, "vdev0buffer");
     ivshmem_put(iv, WORD_TABLE_BYTES, iv->fill - TABLE_RPTUN);
     wrong = read_table(iv);
@@ -523,6 +525,7 @@ static const char *lite_master_build(struct ivshmem *iv)
 
     memset(iv->base, 0, iv->fill);
     resource_device_encode(iv->base + TABLE_LITE + LITE_VDEV, &o);
+    rpr_cache_clean(iv->base, iv->fill);
     wrong = lite_table(iv);
     choose_base(iv);
     put_base(iv, iv->master);

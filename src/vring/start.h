@@ -48,6 +48,9 @@ static __attribute__((unused)) void driver_start(struct ring *r, const struct rp
             .at = base + offset, .size = l->size, .id = (uint16_t)id, .ours = true};
     }
     rpr_cache_clean(base + l->desc, (size_t)RING_DESC_BYTES * l->num);
+    rpr_cache_clean(base + l->avail, RING_AVAIL_BYTES(l->num) - 2);
+    rpr_cache_clean(base + l->used,
+                    RING_USED_BYTES(l->num) - 2); /* the device goes on from there */
 }
 
 /* A device goes on from the used index that it finds: some drivers fill it beforehand. */

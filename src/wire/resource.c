@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/resource.h"
 
+#include <rpr/platform.h>
+
 #include "base/bytes.h"
 #include "base/text.h"
 
@@ -21,6 +23,7 @@ static bool copy(void *to, const uint8_t *bytes, uint64_t len, uint64_t at, uint
 {
     if (at > len || n > len - at)
         return false;
+    rpr_cache_invalidate(bytes + at, n);
     memcpy(to, bytes + at, n);
     __asm__ volatile("" ::: "memory"); /* not read again */
     return true;
