@@ -130,17 +130,20 @@ static void detached(void *ctx)
 static const char *get_mapping(struct ivshmem *iv)
 {
     const struct handshake *h = iv->handshake;
-    struct mapping *m = iv->platform->alloc(iv->platform->ctx, sizeof *m);
-    const char *wrong;
+    const struct rpr_ivshmem_port *port = &iv->config.port;
+    struct rpr_ivshmem_memory memory;
+    const char *wrong =
+        port->map(port->ctx, h->makes_file, h->makes_file ? iv->fill : MIN_BYTES, &memory);
+    struct mapping *m;
 
-    if (!m)
-        return "out of memory";
-    wrong = iv->config.port.map(iv->config.port.ctx, h->makes_file,
-                                h->makes_file ? iv->fill : MIN_BYTES, &m->memory);
-    if (wrong) {
-        iv->platform->free(iv->platform->ctx, m, sizeof *m);
+    if (wrong)
         return wrong;
+    m = iv->platform->alloc(iv->platform->ctx, sizeof *m);
+    if (!m) {
+        port->unmap(port->ctx, &memory);
+        return "out of memory";
     }
+    m->memory = memory;
     if (m->memory.bytes > MAX_BYTES)
         m->memory.bytes = MAX_BYTES;
     m->owner = iv;
