@@ -26,12 +26,15 @@ enum { ENTRY_VDEV = 131320, ENTRY_CARVEOUT = 131452, POOL = 131532, POOL_BYTES =
 #define POOL_SLACK 4096u /* NuttX takes the buffers from a heap */
 
 /* lite */
+#define BASE_AGAIN 1u /* no address: the slave begins, or leaves */
 enum { LITE_VDEV = 72, LITE_TABLE_BYTES = 208, LITE_RINGS = TABLE_LITE + LITE_TABLE_BYTES };
 
 /* sim: words BOOT_* */
 enum { BOOT_BOOT = 1, BOOT_OK = 2, BOOT_NEED_RESET = 4 };
 
 #define RING_ALIGN 8u
+
+#define READ_LOOKS 32u /* of 8 ms: so long a master may take from reading the table to its base */
 
 /* ---- words ------------------------------------------------------------------------------------------ */
 
@@ -444,6 +447,7 @@ static const char *rptun_slave_build(struct ivshmem *iv)
 {
     const char *wrong;
 
+    iv->n_read = 0;
     memset(iv->base, 0, TABLE_RPTUN);
     rpr_cache_clean(iv->base, TABLE_RPTUN);
     write_table(iv, RESOURCE_ANY, "vdev0buffer");
@@ -451,6 +455,20 @@ static const char *rptun_slave_build(struct ivshmem *iv)
     wrong = read_table(iv);
     ivshmem_put(iv, command_word(iv, false), RESOURCE_CMD_READY << 16);
     return wrong;
+}
+
+/* A master has read the table, and nothing came of it: it has gone again, or crashed, between two
+ * looks of this side. The next one waits for READY. One that is just slow takes the new table for a
+ * slave that started again, and does so, too. */
+static const char *rptun_offer_again(struct ivshmem *iv)
+{
+    const char *wrong = NULL;
+
+    if (ivshmem_get(iv, command_word(iv, false)) >> 16 == RESOURCE_CMD_READY)
+        iv->n_read = 0;
+    else if (++iv->n_read == READ_LOOKS)
+        wrong = rptun_slave_build(iv);
+    return wrong ? wrong : "waits for the master";
 }
 
 static const char *rptun_slave_wait(struct ivshmem *iv)
@@ -466,7 +484,7 @@ static const char *rptun_slave_wait(struct ivshmem *iv)
         iv->taken = iv->master != 0;
     }
     if (!iv->taken)
-        return "waits for the master";
+        return rptun_offer_again(iv);
     wrong = be_driven(iv);
     if (wrong)
         return wrong;
@@ -534,7 +552,11 @@ static const char *lite_master_build(struct ivshmem *iv)
 
 static const char *lite_master_wait(struct ivshmem *iv)
 {
-    if (base_word(iv) != 0)
+    uint64_t base = base_word(iv);
+
+    if (base == BASE_AGAIN) /* written over ours, which was not there yet when the slave looked */
+        put_base(iv, iv->master);
+    if (base != 0)
         return "waits for the slave";
     if (ivshmem_get(iv, TABLE_LITE + LITE_VDEV + RESOURCE_VDEV_ID) != RESOURCE_ID_RPMSG) {
         const char *wrong = lite_master_build(iv); /* the peer's machine ended: H-33 */
@@ -554,8 +576,11 @@ static void lite_master_go(struct ivshmem *iv)
 static enum ivshmem_end lite_master_look(struct ivshmem *iv, const char **reason)
 {
     uint32_t seq = ivshmem_get(iv, WORD_SEQ_SLAVE);
+    uint64_t base = base_word(iv);
 
-    if (base_word(iv) != 0 || !(status(iv) & RESOURCE_STATUS_DRIVER_OK))
+    if (base == BASE_AGAIN)
+        return ended(IVSHMEM_LEFT, "the slave left", reason);
+    if (base != 0 || !(status(iv) & RESOURCE_STATUS_DRIVER_OK))
         return ended(IVSHMEM_RESTARTED, "somebody else is master of this memory", reason);
     if (seq == 0 && iv->seq != 0 && iv->seq < UINT32_MAX / 2)
         return ended(IVSHMEM_LEFT, "the slave left", reason);
@@ -568,11 +593,21 @@ static void lite_master_leave(struct ivshmem *iv)
     put_base(iv, 0);
 }
 
+/* A master of this project offers again: at once when it sees the word in the base, which is of nobody
+ * while it is up; the counter that falls to 0 may never have been seen at another value. */
+static void ask_for_offer(struct ivshmem *iv)
+{
+    ivshmem_put(iv, WORD_SEQ_SLAVE, 0);
+    if (ivshmem_get(iv, TABLE_LITE + LITE_VDEV + RESOURCE_VDEV_ID) == RESOURCE_ID_RPMSG &&
+        base_word(iv) == 0)
+        put_base(iv, BASE_AGAIN);
+}
+
 static bool lite_slave_begin(struct ivshmem *iv)
 {
     iv->taken = false;
     if (!other_layout(iv))
-        ivshmem_put(iv, WORD_SEQ_SLAVE, 0); /* a master of this project sees it, and offers again */
+        ask_for_offer(iv);
     return false;
 }
 
@@ -583,7 +618,7 @@ static const char *lite_slave_wait(struct ivshmem *iv)
 
     if (wrong)
         return wrong;
-    if (base) {
+    if (base && base != BASE_AGAIN) {
         iv->master = base;
         iv->taken = true;
         put_base(iv, 0);
@@ -615,7 +650,7 @@ static enum ivshmem_end lite_slave_look(struct ivshmem *iv, const char **reason)
 
 static void lite_slave_leave(struct ivshmem *iv)
 {
-    ivshmem_put(iv, WORD_SEQ_SLAVE, 0);
+    ask_for_offer(iv);
 }
 
 /* ---- sim: the master makes the table, and each tells the other to start again --------------------------- */

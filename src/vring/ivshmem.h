@@ -89,6 +89,7 @@ struct ivshmem {
     uint32_t seq;      /* the peer's, as it was seen last */
     uint16_t index[2]; /* of the rings, written by the peer, alike */
     bool taken;        /* slave: the master's word was seen */
+    uint32_t n_read;   /* rptun's slave: looks since its table was read, and no base came */
     struct resource_table table;
     struct rpr_vring_layout layout;
     enum rpr_dialect dialect;
