@@ -4,6 +4,11 @@
  * the routed device CPU exists until it says DESTROY or its link is lost. Each CREATE is answered
  * with HELLO, before anything is said about routes: a hub of ours then knows that what it hears
  * from us belongs to this session, and that we take part in flow control. A NuttX hub ignores it.
+ *
+ * Two hubs may offer the same CPU, and the first one gets its name: the other offer is refused, and
+ * taken up when the first one ends. The far end chooses for itself; that it chose the hub that was refused
+ * here shows when it announces something there. Then one of the two goes over to the other: the one
+ * that has no endpoint on its device, or, of two that have, the one whose hub's name is greater.
  */
 #include "router/router.h"
 
@@ -25,9 +30,10 @@ struct control {
     struct rpr_device *device; /* what it made, or NULL */
     rpr_ept_t ept;
     bool closing;
-    bool created;   /* the hub wants the device to exist */
-    bool hello_due; /* CREATE has not been answered yet */
-    bool refused;   /* the name is taken by somebody else */
+    bool created;    /* the hub wants the device to exist */
+    bool hello_due;  /* CREATE has not been answered yet */
+    bool refused;    /* the name is taken by somebody else */
+    bool far_sleeps; /* the hub says so of the CPU */
     bool hub_is_ours;
     bool power_due; /* the hub must still be told `running` */
     bool running;
@@ -77,6 +83,30 @@ static int on_power(void *priv, bool running)
     return c->power_due ? 0 : error;
 }
 
+static void look_again(struct rpr_edge *edge, uint64_t at_ns)
+{
+    if (!edge->retry.active || edge->retry.at_ns > at_ns)
+        rpr_timer_start(edge->node, &edge->retry, at_ns);
+}
+
+/* It is a CPU that sleeps: what any hub says of it is shown on the device of its name. */
+static void settle_power(struct rpr_edge *edge, const char *cpu)
+{
+    struct rpr_device *device = NULL;
+    struct control *c;
+    bool sleeps = false;
+
+    for (c = edge ? edge->controls : NULL; c; c = c->next) {
+        if (text_differs(c->cpu, cpu))
+            continue;
+        sleeps |= c->far_sleeps;
+        if (c->device)
+            device = c->device;
+    }
+    if (device)
+        rpr_routed_power(device, !sleeps);
+}
+
 static void take_up(struct control *c)
 {
     struct rpr_routed_config config = {.name = c->cpu,
@@ -89,11 +119,15 @@ static void take_up(struct control *c)
     bool was_refused = c->refused;
 
     c->refused = error != 0;
-    if (!error)
+    if (!error) {
+        settle_power(c->edge, c->cpu);
         return;
+    }
     c->device = NULL;
     if (error != -RPR_EEXIST) /* no memory: it may come back */
-        rpr_timer_start(c->edge->node, &c->edge->retry, rpr_node_now(c->edge->node) + RETRY_NS);
+        look_again(c->edge, rpr_node_now(c->edge->node) + RETRY_NS);
+    else if (!was_refused)
+        look_again(c->edge, rpr_node_now(c->edge->node));
     if (!was_refused)
         log_line(c, error == -RPR_EEXIST ? "refused, a link or another hub has that name"
                                          : rpr_strerror(error));
@@ -103,12 +137,14 @@ static void take_down(struct control *c, const char *reason)
 {
     struct rpr_device *device = c->device;
 
-    c->created = c->hello_due = c->refused = c->power_due = false;
+    c->created = c->hello_due = c->refused = c->power_due = c->far_sleeps = false;
     c->device = NULL;
     if (!MUTANT(kept_announcement_outlives_its_cpu))
         rpr_routed_forget(c->hub, c->cpu); /* what was announced to a device that was never there */
     if (device)
         rpr_routed_down(device, reason);
+    else
+        settle_power(c->edge, c->cpu);
 }
 
 /* HELLO first, then the device with everything that is announced on it. */
@@ -140,6 +176,7 @@ static void on_create(struct control *c, const struct router_message *message)
     c->rx_len = message->rx_len;
     if (text_differs(message->cpuname, rpr_node_name(rpr_device_node(c->hub))))
         log_line(c, "the hub knows this node by another name");
+    c->far_sleeps = false;
     c->hello_due = !c->created || !MUTANT(hello_answers_only_the_first_create);
     c->created = true;
     answer_create(c);
@@ -167,8 +204,8 @@ static void on_message(struct control *c, const struct router_message *message)
     case ROUTER_SUSPEND:
     case ROUTER_RESUME:
         RPR_ASSERT(c->device || !MUTANT(asserts_what_a_hub_says));
-        if (c->device)
-            rpr_routed_power(c->device, message->cmd == ROUTER_RESUME);
+        c->far_sleeps = message->cmd == ROUTER_SUSPEND;
+        settle_power(c->edge, c->cpu);
         break;
     default:
         on_hello(c, message);
@@ -241,13 +278,62 @@ static void on_closed(void *ctx)
 static const struct rpr_ept_ops control_ops = {
     .rx = on_rx, .unbound = on_unbound, .writable = on_writable, .closed = on_closed};
 
+/* ---- two hubs, one CPU ---------------------------------------------------------------------------- */
+
+struct search {
+    const char *cpu;
+    bool found;
+};
+
+static bool is_of_cpu(void *ctx, const char *name, uint32_t addr)
+{
+    struct search *search = ctx;
+    char cpu[ROUTER_CPU_MAX + 1], service[ROUTER_SERVICE_MAX + 1];
+
+    (void)addr;
+    search->found = route_parse(name, cpu, service) && !text_differs(cpu, search->cpu);
+    return !search->found;
+}
+
+/* What the CPU announced through that hub, and nobody took: it has chosen this one. */
+static bool is_used(const struct control *c)
+{
+    struct search search = {.cpu = c->cpu};
+
+    rpr_device_announcements(c->hub, is_of_cpu, &search);
+    return search.found;
+}
+
+static bool is_before(const char *a, const char *b)
+{
+    while (*a && *a == *b)
+        a++, b++;
+    return (unsigned char)*a < (unsigned char)*b;
+}
+
+/* The one whose device has the name of this one's, if that one should give way. */
+static struct control *who_gives_way(const struct control *c)
+{
+    struct control *other = c->edge->controls;
+    struct rpr_device_info info;
+
+    while (other && (!other->device || text_differs(other->cpu, c->cpu)))
+        other = other->next;
+    if (!other || !is_used(c))
+        return NULL;
+    rpr_device_info(other->device, &info);
+    return !info.n_endpoints || is_before(rpr_device_name(c->hub), info.via) ? other : NULL;
+}
+
 /* ---- hubs announce themselves --------------------------------------------------------------------------- */
 
 static bool match(void *ctx, struct rpr_device *device, const char *name)
 {
-    char cpu[ROUTER_CPU_MAX + 1];
+    char cpu[ROUTER_CPU_MAX + 1], service[ROUTER_SERVICE_MAX + 1];
+    struct rpr_edge *edge = ctx;
 
-    (void)ctx;
+    if (route_parse(name, cpu, service)) /* of a device that was refused, perhaps */
+        look_again(edge, rpr_node_now(edge->node));
     /* a local program on a private link is no hub: its device has no CPU's name */
     return cpu_name_valid(rpr_device_name(device), RPR_NAME_MAX) && router_control_parse(name, cpu);
 }
@@ -293,34 +379,45 @@ static int bind(void *ctx, struct rpr_device *device, const char *name, uint32_t
 
 static const struct rpr_service_ops service_ops = {.match = match, .bind = bind};
 
-/* Not inside the event: whoever has the name is in the middle of losing it. */
+/* Not inside the event: whoever has the name is in the middle of losing it. Each turn looks anew, since
+ * callbacks may do anything. */
 static void retry_fired(struct rpr_timer *timer, uint64_t now_ns)
 {
     struct rpr_edge *edge = RPR_CONTAINER(timer, struct rpr_edge, retry);
     struct control *c;
 
     (void)now_ns;
-    for (c = edge->controls; c; c = c->next)
+    for (c = edge->controls; c; c = c->next) {
+        struct control *other = c->refused && !c->closing ? who_gives_way(c) : NULL;
+
+        if (other) {
+            close_control(other, "the remote CPU is found through another hub");
+            look_again(edge, rpr_node_now(edge->node));
+            return;
+        }
         if (c->refused && !c->closing)
             take_up(c);
+    }
 }
 
-/* A name that was taken may be free now; or a link has taken one of ours. */
+/* A name that was taken may be free now; or a link has taken one of ours; or the last endpoint of one is
+ * closed (who_gives_way()). */
 static void on_event(void *ctx, const struct rpr_event *event)
 {
     struct rpr_edge *edge = ctx;
     struct control *c;
 
-    if (event->kind != RPR_EVENT_DEVICE_REMOVED && event->kind != RPR_EVENT_DEVICE_STATE &&
-        event->kind != RPR_EVENT_DEVICE_ADDED)
+    if (event->kind != RPR_EVENT_EPT_CLOSED && event->kind != RPR_EVENT_DEVICE_REMOVED &&
+        event->kind != RPR_EVENT_DEVICE_STATE && event->kind != RPR_EVENT_DEVICE_ADDED)
         return;
     for (c = edge->controls; c; c = c->next) {
-        if (c->device == event->device && event->kind != RPR_EVENT_DEVICE_STATE) {
+        if (c->device == event->device &&
+            (event->kind == RPR_EVENT_DEVICE_REMOVED || event->kind == RPR_EVENT_DEVICE_ADDED)) {
             c->device = NULL;
             c->refused = true;
         }
         if (c->refused && !text_differs(c->cpu, rpr_device_name(event->device)))
-            rpr_timer_start(edge->node, &edge->retry, rpr_node_now(edge->node));
+            look_again(edge, rpr_node_now(edge->node));
     }
 }
 
