@@ -284,7 +284,8 @@ static __attribute__((noinline)) enum rpr_link_rx_result special(struct rpr_link
                                                                  uint32_t dst)
 {
     if (e) {
-        if (e->dest == RPMSG_ADDR_ANY && e->wants_peer && dialect_of(link)->latch &&
+        if (e->dest == RPMSG_ADDR_ANY && e->wants_peer &&
+            (dialect_of(link)->latch || link->lossy) && /* its CREATE_ACK may have been lost */
             msg->src != RPMSG_ADDR_ANY && !(e->flags & RPR_EPT_NO_NS)) {
             rpr_ept_t ept = endpoint_handle(e);
 
