@@ -22,12 +22,57 @@ static uint64_t next_random(uint64_t *state)
 
 uint32_t sim_below(struct sim *sim, uint32_t n)
 {
-    return (uint32_t)(next_random(&sim->random[0]) >> 32) % n;
+    return (uint32_t)(next_random(&sim->random[SIM_DECISIONS]) >> 32) % n;
 }
 
 bool sim_chance(struct sim *sim, uint32_t percent)
 {
     return sim_below(sim, 100) < percent;
+}
+
+void sim_branch(struct sim *sim, uint64_t what)
+{
+    uint64_t state = sim->seed;
+
+    state = next_random(&state) + what;
+    sim->random[SIM_DECISIONS] = next_random(&state);
+}
+
+/* ---- what goes wrong ---------------------------------------------------------------------------- */
+
+static const char *const fault_names[SIM_N_FAULTS] = {
+#define SIM_FAULT_NAME(id, name, text) name,
+    SIM_FAULTS(SIM_FAULT_NAME)
+#undef SIM_FAULT_NAME
+};
+
+static const char *const fault_texts[SIM_N_FAULTS] = {
+#define SIM_FAULT_TEXT(id, name, text) text,
+    SIM_FAULTS(SIM_FAULT_TEXT)
+#undef SIM_FAULT_TEXT
+};
+
+const char *sim_fault_name(enum sim_fault fault)
+{
+    return fault_names[fault];
+}
+
+const char *sim_fault_text(enum sim_fault fault)
+{
+    return fault_texts[fault];
+}
+
+bool sim_fails(struct sim *sim, enum sim_fault fault)
+{
+    if (sim->without >> fault & 1)
+        return false;
+    sim->n_faults[fault]++;
+    return true;
+}
+
+bool sim_fault(struct sim *sim, enum sim_fault fault, uint32_t percent)
+{
+    return percent && sim_chance(sim, percent) && sim_fails(sim, fault);
 }
 
 /* ---- the trace --------------------------------------------------------------------------------- */
@@ -47,6 +92,7 @@ void sim_trace(struct sim *sim, const char *format, ...)
     if (sim->violation[0])
         return; /* the last lines are those that led to it */
     sim->n_events++;
+    sim->moved_at = sim->now;
     n = snprintf(line, SIM_LINE_SIZE, "%12.6f ", (double)(sim->now - START_NS) / 1e6);
 
     va_start(list, format);
@@ -99,9 +145,21 @@ static void sim_free(void *ctx, void *memory, size_t bytes)
     count_free(ctx, memory, bytes);
 }
 
+static bool is_refused(struct sim *sim)
+{
+    if (++sim->n_host_allocs == sim->no_memory_at)
+        return true;
+    return sim->no_memory_percent &&
+           next_random(&sim->random[SIM_MEMORY]) % 100 < sim->no_memory_percent;
+}
+
 static void *host_alloc(void *ctx, size_t bytes)
 {
-    return count_alloc(((struct sim_host *)ctx)->sim, bytes);
+    struct sim *sim = ((struct sim_host *)ctx)->sim;
+
+    if (is_refused(sim) && sim_fails(sim, SIM_FAULT_NO_MEMORY))
+        return NULL;
+    return count_alloc(sim, bytes);
 }
 
 static void host_free(void *ctx, void *memory, size_t bytes)
@@ -111,7 +169,7 @@ static void host_free(void *ctx, void *memory, size_t bytes)
 
 static uint32_t host_random(void *ctx)
 {
-    return (uint32_t)next_random(&((struct sim_host *)ctx)->sim->random[1]);
+    return (uint32_t)next_random(&((struct sim_host *)ctx)->sim->random[SIM_LIBRARY]);
 }
 
 static void host_wake(void *ctx)
@@ -132,8 +190,10 @@ void sim_init(struct sim *sim, uint64_t seed)
     memset(sim, 0, sizeof *sim);
     sim->seed = seed;
     sim->now = START_NS;
-    sim->random[0] = seed;
-    sim->random[1] = ~seed;
+    sim->moved_at = START_NS;
+    sim->random[SIM_DECISIONS] = seed;
+    sim->random[SIM_LIBRARY] = ~seed;
+    sim->random[SIM_MEMORY] = seed ^ UINT64_C(0x5555555555555555);
     sim->hash = UINT64_C(14695981039346656037);
     sim->platform = (struct rpr_platform){.ctx = sim, .alloc = sim_alloc, .free = sim_free};
 }
@@ -156,21 +216,48 @@ struct sim_host *sim_host_add(struct sim *sim)
     return host;
 }
 
-void sim_host_start(struct sim_host *host)
+static int join_wires(struct sim_host *host)
+{
+    struct sim *sim = host->sim;
+    int error = 0;
+
+    for (unsigned i = 0; i < sim->n_wires; i++)
+        for (unsigned side = 0; side < 2 && !error; side++) {
+            struct sim_end *end = &sim->wire[i].end[side];
+
+            if (end->host != host)
+                continue;
+            end->due_at = SIM_NEVER;
+            end->dead = false;
+            error = end->wire->ops->join(end);
+        }
+    return error;
+}
+
+int sim_host_start(struct sim_host *host)
 {
     struct sim *sim = host->sim;
     struct rpr_node_config config = {
         .name = host->name, .platform = &host->platform, .slot_bytes = 512, .slots = 64};
+    int error;
 
     sim_trace(sim, "%s starts", host->name);
-    if (rpr_node_open(&host->node, &config))
-        abort();
-    (void)rpr_node_poll(host->node, sim->now, 1); /* it knows the time from here on */
-    for (unsigned i = 0; i < sim->n_wires; i++)
-        for (unsigned side = 0; side < 2; side++)
-            if (sim->wire[i].end[side].host == host)
-                sim_wire_join(&sim->wire[i].end[side]);
+    sim->n_life++;
+    host->due_at = SIM_NEVER;
+    error = rpr_node_open(&host->node, &config);
+    if (!error) {
+        (void)rpr_node_poll(host->node, sim->now, 1); /* it knows the time from here on */
+        error = join_wires(host);
+        if (error)
+            rpr_node_close(host->node);
+    }
+    if (error) {
+        sim_trace(sim, "%s could not start: %d", host->name, error);
+        host->node = NULL;
+        return error;
+    }
     sim_host_touched(host);
+    return 0;
 }
 
 void sim_host_stop(struct sim_host *host)
@@ -178,8 +265,37 @@ void sim_host_stop(struct sim_host *host)
     struct rpr_node *node = host->node;
 
     sim_trace(host->sim, "%s stops", host->name);
+    host->sim->n_life++;
     rpr_node_close(node);
     host->node = NULL;
+    host->stalled_until = 0;
+}
+
+static void tell_wires(struct sim_host *host, bool over)
+{
+    struct sim *sim = host->sim;
+
+    for (unsigned i = 0; i < sim->n_wires; i++)
+        for (unsigned side = 0; side < 2; side++) {
+            struct sim_end *end = &sim->wire[i].end[side];
+
+            if (end->host != host)
+                continue;
+            end->dead = true;
+            if (end->wire->ops->crash)
+                end->wire->ops->crash(end, over);
+        }
+}
+
+void sim_host_crash(struct sim_host *host)
+{
+    sim_trace(host->sim, "%s crashes", host->name);
+    tell_wires(host, false);
+}
+
+void sim_host_crashed(struct sim_host *host)
+{
+    tell_wires(host, true);
 }
 
 void sim_host_touched(struct sim_host *host)
@@ -189,11 +305,38 @@ void sim_host_touched(struct sim_host *host)
 
 bool sim_host_runnable(const struct sim_host *host)
 {
-    return host->node && !host->frozen &&
-           (host->run != SIM_ASLEEP || host->woken || host->deadline <= host->sim->now);
+    uint64_t now = host->sim->now;
+
+    return host->node && !host->frozen && host->stalled_until <= now &&
+           (host->run != SIM_ASLEEP || host->woken || host->due_at <= now || host->deadline <= now);
 }
 
-static void hear_bells(struct sim_host *host)
+static void look_at_wires(struct sim_host *host)
+{
+    struct sim *sim = host->sim;
+    uint64_t now = sim->now;
+
+    for (unsigned i = 0; i < sim->n_wires; i++)
+        for (unsigned side = 0; side < 2; side++) {
+            struct sim_end *end = &sim->wire[i].end[side];
+
+            if (end->host != host || end->due_at > now)
+                continue;
+            sim_wire_look(end);
+        }
+    host->due_at = SIM_NEVER;
+    for (unsigned i = 0; i < sim->n_wires; i++)
+        for (unsigned side = 0; side < 2; side++) {
+            const struct sim_end *end = &sim->wire[i].end[side];
+
+            if (end->host == host && end->due_at < host->due_at)
+                host->due_at = end->due_at;
+        }
+}
+
+#define STIR_PERCENT 2u
+
+static void stir_caches(struct sim_host *host)
 {
     struct sim *sim = host->sim;
 
@@ -201,10 +344,11 @@ static void hear_bells(struct sim_host *host)
         for (unsigned side = 0; side < 2; side++) {
             struct sim_end *end = &sim->wire[i].end[side];
 
-            if (end->host == host && end->rung)
-                sim_wire_bell(end);
+            if (end->host != host || !end->wire->config.incoherent ||
+                !sim_fault(sim, SIM_FAULT_CACHE, STIR_PERCENT))
+                continue;
+            sim_wire_stir(end);
         }
-    host->woken = false;
 }
 
 /* Others may act between the poll and the arm: that is where wake-ups are lost. */
@@ -213,15 +357,17 @@ void sim_host_step(struct sim_host *host)
     struct sim *sim = host->sim;
 
     sim->n_steps++;
-    if (host->run == SIM_MAY_ARM && !host->woken) {
+    stir_caches(host);
+    if (host->run == SIM_MAY_ARM && !host->woken && host->due_at > sim->now) {
         bool asleep = rpr_node_arm(host->node);
 
         host->run = asleep ? SIM_ASLEEP : SIM_RUNNING;
         return;
     }
     host->run = SIM_RUNNING;
-    if (host->woken)
-        hear_bells(host);
+    host->woken = false;
+    if (host->due_at <= sim->now)
+        look_at_wires(host);
     host->deadline = rpr_node_poll(host->node, sim->now, 1 + sim_below(sim, 8));
     if (host->deadline != RPR_POLL_MORE)
         host->run = SIM_MAY_ARM;
@@ -243,12 +389,24 @@ bool sim_step(struct sim *sim)
     return true;
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 uint64_t sim_deadline(const struct sim *sim)
 {
-    uint64_t earliest = RPR_POLL_IDLE;
+    uint64_t earliest = SIM_NEVER;
 
-    for (unsigned i = 0; i < sim->n_hosts; i++)
-        if (sim->host[i].node && !sim->host[i].frozen && sim->host[i].deadline < earliest)
-            earliest = sim->host[i].deadline;
+    for (unsigned i = 0; i < sim->n_hosts; i++) {
+        const struct sim_host *host = &sim->host[i];
+        uint64_t at = smaller(host->deadline, host->due_at);
+
+        if (!host->node || host->frozen)
+            continue;
+        if (host->stalled_until > sim->now)
+            at = host->stalled_until;
+        earliest = smaller(earliest, at);
+    }
     return earliest;
 }

@@ -93,7 +93,7 @@ def command_of(test):
     kind, _, rest = test.partition("/")
     suite, _, name = kind.partition(".")
     if suite == "sim":
-        return [BUILD / "bin/rpr-sim", "--seeds", rest], {}, ""
+        return [BUILD / "bin/rpr-sim", "--scene", "small", "--no-shrink", "--seeds", rest], {}, ""
     if suite == "model":
         return [BUILD / "tests/model" / f"model_{name}", rest], {}, "ok\n"
     script = ROOT / "tests" / suite / f"test_{name}.py"

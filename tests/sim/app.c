@@ -22,31 +22,48 @@ const struct sim_wire *app_wire(const struct scene *scene, unsigned a, unsigned 
     return NULL;
 }
 
-static bool routes(const struct scene *scene, unsigned a, unsigned b)
+/* Is that host a hub that both are joined to? */
+bool app_is_between(const struct scene *scene, unsigned a, unsigned hub, unsigned b)
 {
-    return app_wire(scene, a, b) && !scene->host[a].is_plain && !scene->host[b].is_plain;
-}
-
-unsigned app_hub_between(const struct scene *scene, unsigned a, unsigned b)
-{
-    unsigned hub = 0;
-
-    while (hub < scene->sim.n_hosts && !(routes(scene, a, hub) && routes(scene, hub, b)))
-        hub++;
-    return hub < scene->sim.n_hosts ? hub : NOBODY;
+    return scene->host[hub].is_hub && app_wire(scene, a, hub) && app_wire(scene, hub, b) &&
+           !scene->host[a].is_plain && !scene->host[b].is_plain && !scene->host[hub].is_plain;
 }
 
 /* Directly, or by a hub that both are joined to. */
 bool app_reaches(const struct scene *scene, unsigned a, unsigned b)
 {
-    unsigned hub;
-
     if (a == b || !scene->sim.host[a].node || !scene->sim.host[b].node)
         return false;
     if (app_wire(scene, a, b))
         return true;
-    hub = app_hub_between(scene, a, b);
-    return hub != NOBODY && scene->sim.host[hub].node;
+    for (unsigned hub = 0; hub < scene->sim.n_hosts; hub++)
+        if (app_is_between(scene, a, hub, b) && scene->sim.host[hub].node)
+            return true;
+    return false;
+}
+
+bool app_joined(const struct scene *scene, unsigned a, unsigned b)
+{
+    for (unsigned hub = 0; hub < scene->sim.n_hosts; hub++)
+        if (app_is_between(scene, a, hub, b))
+            return true;
+    return app_wire(scene, a, b) != NULL;
+}
+
+static bool is_noisy(const struct sim_wire *wire)
+{
+    return wire && wire->config.kind == SIM_SERIAL && (wire->config.noise || !wire->config.flow);
+}
+
+bool app_noisy(const struct scene *scene, unsigned a, unsigned b)
+{
+    if (app_wire(scene, a, b))
+        return is_noisy(app_wire(scene, a, b));
+    for (unsigned hub = 0; hub < scene->sim.n_hosts; hub++)
+        if (app_is_between(scene, a, hub, b) &&
+            (is_noisy(app_wire(scene, a, hub)) || is_noisy(app_wire(scene, hub, b))))
+            return true;
+    return false;
 }
 
 /* The endpoint that is open there, or NULL. */
@@ -150,6 +167,12 @@ static const struct rpr_ept_ops ops = {.rx = on_rx,
 
 /* ---- endpoints ------------------------------------------------------------------------------------ */
 
+/* An error that is due to an allocation which failed meanwhile. */
+static bool was_refused(const struct scene *scene, int error, uint64_t before)
+{
+    return error == -RPR_ENOMEM && scene->sim.n_faults[SIM_FAULT_NO_MEMORY] != before;
+}
+
 static int open_endpoint(struct app_host *host, struct rpr_device *device, const char *name,
                          uint32_t dest)
 {
@@ -162,6 +185,7 @@ static int open_endpoint(struct app_host *host, struct rpr_device *device, const
                                     .quota = 1 + sim_below(sim, 8),
                                     .ops = &ops,
                                     .ctx = e};
+    uint64_t refused = sim->n_faults[SIM_FAULT_NO_MEMORY];
     int error;
 
     if (scene->n_epts == SCENE_EPTS || scene->n_bindings + 64 > SCENE_BINDINGS)
@@ -175,6 +199,7 @@ static int open_endpoint(struct app_host *host, struct rpr_device *device, const
                           .opened_at = sim->n_events,
                           .binding = NO_BINDING};
     snprintf(e->name, sizeof e->name, "%s", name);
+    sim->n_life++;
     sim_trace(sim, "%s #%u opens %s on %s", host->host->name, (unsigned)e->id, name,
               rpr_device_name(device));
     {
@@ -187,7 +212,7 @@ static int open_endpoint(struct app_host *host, struct rpr_device *device, const
         sim_trace(sim, "%s #%u open: %d", host->host->name, (unsigned)e->id, error);
         e->open = false;
         e->closed = true;
-        if (error != -RPR_ENOTCONN)
+        if (error != -RPR_ENOTCONN && !was_refused(scene, error, refused))
             sim_violated(sim, "open gave %d", error);
     }
     return error;
@@ -207,6 +232,7 @@ void app_close(struct app_ept *e)
 
     if (!e->open || !e->handle.endpoint)
         return;
+    sim->n_life++;
     sim_trace(sim, "%s #%u closes", e->host->name, (unsigned)e->id);
     e->open = false;
     if (e->binding != NO_BINDING)
@@ -385,9 +411,16 @@ void app_service_open(struct app_host *host)
     struct rpr_service_config config = {
         .name = host->service_name, .ops = &service_ops, .ctx = host};
 
-    sim_trace(&host->scene->sim, "%s offers %s", host->host->name, host->service_name);
-    if (rpr_service_open(host->host->node, &config, &host->service))
-        abort();
+    struct sim *sim = &host->scene->sim;
+    uint64_t refused = sim->n_faults[SIM_FAULT_NO_MEMORY];
+    int error = rpr_service_open(host->host->node, &config, &host->service);
+
+    sim_trace(sim, "%s offers %s: %d", host->host->name, host->service_name, error);
+    if (!error)
+        return;
+    host->service = NULL;
+    if (!was_refused(host->scene, error, refused))
+        sim_violated(sim, "a service gave %d", error);
 }
 
 /* ---- hosts ------------------------------------------------------------------------------------------- */
@@ -412,28 +445,41 @@ static struct rpr_pair_config pair_config(struct scene *scene)
     return config;
 }
 
+static int start_router(struct app_host *host, const struct rpr_pair_config *config)
+{
+    int error = host->is_plain ? 0 : rpr_edge_open(host->host->node, &host->edge);
+
+    if (!error && host->is_hub)
+        error = rpr_hub_open(host->host->node, &host->hub);
+    if (!error && host->is_hub)
+        error = rpr_hub_pair_add(host->hub, config);
+    return error;
+}
+
+/* Without memory it is not there. */
 void app_host_start(struct app_host *host)
 {
     struct rpr_pair_config config = pair_config(host->scene);
+    struct sim *sim = &host->scene->sim;
+    uint64_t refused = sim->n_faults[SIM_FAULT_NO_MEMORY];
+    int error = sim_host_start(host->host);
 
     host->stopping = false;
-    sim_host_start(host->host);
-    if (!host->is_plain && rpr_edge_open(host->host->node, &host->edge))
-        abort();
-    if (host->is_hub &&
-        (rpr_hub_open(host->host->node, &host->hub) || rpr_hub_pair_add(host->hub, &config)))
-        abort();
+    host->edge = NULL;
+    host->hub = NULL;
+    if (!error) {
+        error = start_router(host, &config);
+        if (error)
+            app_host_stop(host);
+    }
+    if (error && !was_refused(host->scene, error, refused))
+        sim_violated(sim, "%s: start gave %d", host->host->name, error);
 }
 
-/* A crash cuts its wires first: whatever it would still say is lost. */
-void app_host_stop(struct app_host *host, bool in_order)
+void app_host_stop(struct app_host *host)
 {
     struct scene *scene = host->scene;
-    struct sim *sim = &scene->sim;
 
-    for (unsigned i = 0; i < sim->n_wires && !in_order; i++)
-        if (sim->wire[i].end[0].host == host->host || sim->wire[i].end[1].host == host->host)
-            sim_wire_cut(&sim->wire[i]);
     if (host->hub)
         rpr_hub_close(host->hub);
     if (host->edge)
@@ -448,7 +494,15 @@ void app_host_stop(struct app_host *host, bool in_order)
         if (e->host != host->host)
             continue;
         if (!e->closed)
-            sim_violated(sim, "#%u: not closed by the end of its node", (unsigned)i);
+            sim_violated(&scene->sim, "#%u: not closed by the end of its node", (unsigned)i);
         e->n_held = 0;
     }
+}
+
+/* Whatever it would still say is lost. */
+void app_host_crash(struct app_host *host)
+{
+    sim_host_crash(host->host);
+    app_host_stop(host);
+    sim_host_crashed(host->host);
 }

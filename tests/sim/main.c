@@ -1,36 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rpr-sim: runs seeds. The first that violates an invariant ends it, or, with --keep-going, is
- * counted; each says how to replay it. A seed that does not come to its end within WATCHDOG_S, or
- * that crashes, is told of as well, with the last events that led there.
+ * rpr-sim: runs seeds. The first that violates an invariant, crashes or does not end stops all
+ * others, is made small, and what replays it is printed.
  */
 #include <errno.h>
-#include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "scene.h"
+#include "run.h"
 
-#define TWICE 3u /* so many first seeds are run again: the same seed gives the same run */
-#define WATCHDOG_S \
-    60u            /* wall clock for one seed, which takes milliseconds; many under a sanitizer */
-#define SPEAK_S 10 /* progress, where nobody watches */
+static const char usage_text[] =
+    "usage: rpr-sim [--scene NAME] [--seeds N] [--from S] [--jobs N] [--keep-going] [--no-shrink]\n"
+    "       rpr-sim [--scene NAME] --seed S [--verbose] [--without FAULT,...]\n"
+    "               [--without-wires N,...] [--only ACTIONS]\n"
+    "       rpr-sim --leave-out-each [--scene NAME] [--seeds N]\n"
+    "\n"
+    "  --seeds N          so many, from 1 or --from; default 100\n"
+    "  --jobs N           processes; default: as many as CPUs\n"
+    "  --keep-going       count what fails, and go on\n"
+    "  --no-shrink        do not look for the smallest run that fails\n"
+    "  --seed S           this one; --verbose: with every event\n"
+    "  --only ACTIONS     of the applications' actions only these: \"0-4,17\", or \"none\"\n"
+    "  --leave-out-each   once without each cache operation of the library: is it seen?\n"
+    "  --leave-out NAME   without that one\n";
 
-struct options {
-    uint64_t n_seeds, first;
-    bool verbose, keep_going;
-};
-
-static int usage(void)
+static int help(void)
 {
-    fprintf(stderr,
-            "usage: rpr-sim [--seeds N] [--from S] [--keep-going] | [--seed S] [--verbose]\n");
+    fputs(usage_text, stdout);
+    printf("\nscenes:\n");
+    for (const struct scene_kind *k = scene_kinds; k->name; k++)
+        printf("  %-8s %s\n", k->name, k->text);
+    printf("\nfaults, for --without:\n");
+    for (unsigned i = 0; i < SIM_N_FAULTS; i++)
+        printf("  %-14s %s\n", sim_fault_name((enum sim_fault)i),
+               sim_fault_text((enum sim_fault)i));
+    return 0;
+}
+
+static int usage(const char *wrong, const char *what)
+{
+    fprintf(stderr, "rpr-sim: %s%s%s\n%s", wrong, what ? ": " : "", what ? what : "", usage_text);
     return 2;
 }
+
+/* ---- options ------------------------------------------------------------------------------------ */
+
+struct command {
+    struct run_options run;
+    bool each;
+};
 
 static bool number(const char *text, uint64_t *value)
 {
@@ -41,172 +61,194 @@ static bool number(const char *text, uint64_t *value)
     return *text >= '0' && *text <= '9' && !*end && !errno;
 }
 
-static bool parse_flag(struct options *options, const char *text)
+static bool parse_scene(struct command *c, const char *text)
+{
+    const struct scene_kind *k = scene_kinds;
+
+    while (k->name && strcmp(k->name, text) != 0)
+        k++;
+    c->run.scene.kind = k;
+    return k->name != NULL;
+}
+
+static bool parse_seeds(struct command *c, const char *text)
+{
+    return number(text, &c->run.n_seeds) && c->run.n_seeds;
+}
+
+static bool parse_from(struct command *c, const char *text)
+{
+    return number(text, &c->run.scene.seed);
+}
+
+static bool parse_seed(struct command *c, const char *text)
+{
+    c->run.n_seeds = 1;
+    c->run.n_jobs = 1;
+    return number(text, &c->run.scene.seed);
+}
+
+static bool parse_jobs(struct command *c, const char *text)
+{
+    uint64_t n;
+
+    if (!number(text, &n) || !n || n > RUN_JOBS)
+        return false;
+    c->run.n_jobs = (unsigned)n;
+    return true;
+}
+
+/* Calls `take` for each part of "a,b,c". */
+static bool parse_list(struct command *c, const char *text,
+                       bool (*take)(struct command *c, const char *part))
+{
+    char part[32];
+
+    for (;;) {
+        size_t n = strcspn(text, ",");
+
+        if (!n || n >= sizeof part)
+            return false;
+        memcpy(part, text, n);
+        part[n] = '\0';
+        if (!take(c, part))
+            return false;
+        if (!text[n])
+            return true;
+        text += n + 1;
+    }
+}
+
+static bool take_fault(struct command *c, const char *part)
+{
+    for (unsigned i = 0; i < SIM_N_FAULTS; i++)
+        if (strcmp(sim_fault_name((enum sim_fault)i), part) == 0) {
+            c->run.scene.without |= 1u << i;
+            return true;
+        }
+    return false;
+}
+
+static bool parse_without(struct command *c, const char *text)
+{
+    return parse_list(c, text, take_fault);
+}
+
+static bool take_wire(struct command *c, const char *part)
+{
+    uint64_t n;
+
+    if (!number(part, &n) || n >= SIM_WIRES)
+        return false;
+    c->run.scene.without_wires |= 1u << n;
+    return true;
+}
+
+static bool parse_without_wires(struct command *c, const char *text)
+{
+    return parse_list(c, text, take_wire);
+}
+
+static bool take_actions(struct command *c, const char *part)
+{
+    char first[32];
+    const char *dash = strchr(part, '-');
+    size_t n = dash ? (size_t)(dash - part) : strlen(part);
+    uint64_t from, to;
+
+    memcpy(first, part, n);
+    first[n] = '\0';
+    if (!number(first, &from) || !number(dash ? dash + 1 : first, &to) || to < from ||
+        to >= SCENE_ACTIONS)
+        return false;
+    for (; from <= to; from++)
+        c->run.scene.skipped[from / 8] &= (uint8_t) ~(1u << from % 8);
+    return true;
+}
+
+static bool parse_only(struct command *c, const char *text)
+{
+    memset(c->run.scene.skipped, 0xff, sizeof c->run.scene.skipped);
+    return strcmp(text, "none") == 0 || parse_list(c, text, take_actions);
+}
+
+static bool parse_leave_out(struct command *c, const char *text)
+{
+    c->run.scene.leave_out = text;
+    return true;
+}
+
+static const struct option {
+    const char *name;
+    bool (*parse)(struct command *c, const char *text);
+} options[] = {{"--scene", parse_scene},
+               {"--seeds", parse_seeds},
+               {"--from", parse_from},
+               {"--seed", parse_seed},
+               {"--jobs", parse_jobs},
+               {"--without", parse_without},
+               {"--without-wires", parse_without_wires},
+               {"--only", parse_only},
+               {"--leave-out", parse_leave_out}};
+
+static bool parse_flag(struct command *c, const char *text)
 {
     if (strcmp(text, "--verbose") == 0)
-        options->verbose = true;
+        c->run.scene.verbose = true;
     else if (strcmp(text, "--keep-going") == 0)
-        options->keep_going = true;
+        c->run.keep_going = true;
+    else if (strcmp(text, "--no-shrink") == 0)
+        c->run.no_shrink = true;
+    else if (strcmp(text, "--leave-out-each") == 0)
+        c->each = true;
     else
         return false;
     return true;
 }
 
-static bool parse(struct options *options, int argc, char **argv)
+static const struct option *find_option(const char *name)
 {
-    *options = (struct options){.n_seeds = 100, .first = 1};
-    for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
+    for (unsigned i = 0; i < sizeof options / sizeof options[0]; i++)
+        if (strcmp(options[i].name, name) == 0)
+            return &options[i];
+    return NULL;
+}
 
-        if (parse_flag(options, argv[i]))
+/* 0, or the status to exit with. */
+static int parse(struct command *c, int argc, char **argv)
+{
+    long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    memset(c, 0, sizeof *c);
+    c->run.n_seeds = 100;
+    c->run.scene.seed = 1;
+    c->run.scene.kind = scene_kinds;
+    c->run.n_jobs = n_cpus < 1 ? 1 : n_cpus > (long)RUN_JOBS ? RUN_JOBS : (unsigned)n_cpus;
+    for (int i = 1; i < argc; i++) {
+        const struct option *o = find_option(argv[i]);
+
+        if (parse_flag(c, argv[i]))
             continue;
-        if (strcmp(argv[i], "--seeds") == 0) {
-            if (!number(value, &options->n_seeds) || !options->n_seeds)
-                return false;
-        } else if (strcmp(argv[i], "--from") == 0 || strcmp(argv[i], "--seed") == 0) {
-            if (!number(value, &options->first))
-                return false;
-            if (strcmp(argv[i], "--seed") == 0)
-                options->n_seeds = 1;
-        } else {
-            return false;
-        }
+        if (!o)
+            return usage("no such option", argv[i]);
+        if (i + 1 == argc || !o->parse(c, argv[i + 1]))
+            return usage("not a value of that option", argv[i]);
         i++;
     }
-    return true;
-}
-
-/* ---- what went wrong ---------------------------------------------------------------------------- */
-
-static void explain(const struct sim *sim)
-{
-    uint64_t n = sim->n_events < SIM_LINES ? sim->n_events : SIM_LINES;
-
-    printf("the last events (ms, what):\n");
-    for (uint64_t i = sim->n_events - n; i < sim->n_events; i++)
-        printf("%s\n", sim->line[i % SIM_LINES]);
-    printf("seed %" PRIu64 ": %s\nreplay: ./dev sim --seed %" PRIu64 "\n", sim->seed,
-           sim->violation, sim->seed);
-}
-
-/* ---- the watchdog: signal handlers, so nothing but write() ---------------------------------------- */
-
-static const struct scene *watched;
-static struct sigaction former[NSIG]; /* the sanitizers have a say too */
-static char obituary[96];             /* of the seed that runs, without what happened to it */
-
-static void put(const char *text)
-{
-    ssize_t done = write(STDOUT_FILENO, text, strlen(text));
-
-    (void)done;
-}
-
-/* Returns to what dies of it once more, with the former action. */
-static void on_death(int signal)
-{
-    const struct sim *sim = &watched->sim;
-    uint64_t n = sim->n_events < SIM_LINES ? sim->n_events : SIM_LINES;
-
-    put("\nthe last events (ms, what):\n");
-    for (uint64_t i = sim->n_events - n; i < sim->n_events; i++) {
-        put(sim->line[i % SIM_LINES]);
-        put("\n");
-    }
-    put(signal == SIGALRM ? "it hangs" : "it crashed");
-    put(obituary);
-    if (signal == SIGALRM)
-        _exit(1);
-    sigaction(signal, &former[signal], NULL);
-}
-
-static void watch_for_death(const struct scene *scene)
-{
-    static char stack[64 * 1024]; /* the usual one may be what has run out */
-    static const int signals[] = {SIGALRM, SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE};
-    stack_t other = {.ss_sp = stack, .ss_size = sizeof stack};
-    struct sigaction action = {.sa_handler = on_death, .sa_flags = SA_ONSTACK};
-
-    watched = scene;
-    sigaltstack(&other, NULL);
-    for (unsigned i = 0; i < sizeof signals / sizeof signals[0]; i++)
-        sigaction(signals[i], &action, &former[signals[i]]);
-}
-
-static void watch_seed(uint64_t seed)
-{
-    fflush(stdout);
-    snprintf(obituary, sizeof obituary,
-             ": seed %" PRIu64 "\nreplay: ./dev sim --seed %" PRIu64 "\n", seed, seed);
-    alarm(WATCHDOG_S);
-}
-
-/* ---- the campaign ----------------------------------------------------------------------------------- */
-
-static void progress(uint64_t done, uint64_t n_bad, const struct options *options)
-{
-    static time_t last;
-    time_t now = time(NULL);
-    bool live = isatty(STDERR_FILENO);
-
-    if (!last)
-        last = now;
-    if (now - last < (live ? 1 : SPEAK_S))
-        return;
-    last = now;
-    fprintf(stderr, "%s%" PRIu64 " of %" PRIu64 " seeds, %" PRIu64 " violations%s",
-            live ? "\r" : "", done, options->n_seeds, n_bad,
-            live && done < options->n_seeds ? "" : "\n");
-}
-
-static bool run(struct scene *scene, uint64_t seed, const struct options *options, bool twice)
-{
-    bool good = scene_run(scene, seed, options->verbose);
-    uint64_t hash = scene->sim.hash;
-
-    if (good && twice) {
-        good = scene_run(scene, seed, false);
-        if (good && scene->sim.hash != hash) {
-            sim_violated(&scene->sim, "a second run went another way");
-            good = false;
-        }
-    }
-    return good;
-}
-
-static uint64_t run_all(struct scene *scene, const struct options *options)
-{
-    uint64_t n_events = 0, n_bad = 0, i;
-
-    for (i = 0; i < options->n_seeds && (!n_bad || options->keep_going); i++) {
-        watch_seed(options->first + i);
-        if (!run(scene, options->first + i, options, i < TWICE)) {
-            if (options->keep_going)
-                printf("seed %" PRIu64 ": %s\n", scene->sim.seed, scene->sim.violation);
-            else
-                explain(&scene->sim);
-            n_bad++;
-        }
-        n_events += scene->sim.n_events;
-        progress(i + 1, n_bad, options);
-    }
-    printf("%" PRIu64 " seeds, %" PRIu64 " events, %" PRIu64 " violations\n", i, n_events, n_bad);
-    return n_bad;
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
-    struct scene *scene = malloc(sizeof *scene);
-    struct options options;
-    uint64_t n_bad;
+    static struct command command;
+    int error;
 
-    if (!scene || !parse(&options, argc, argv)) {
-        free(scene);
-        return usage();
-    }
-    memset(scene, 0, sizeof *scene);
-    watch_for_death(scene);
-    n_bad = run_all(scene, &options);
-    free(scene);
-    return n_bad != 0;
+    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+        return help();
+    error = parse(&command, argc, argv);
+    if (error)
+        return error;
+    if (command.each)
+        return !mutate_caches(&command.run);
+    return !campaign_run(&command.run);
 }

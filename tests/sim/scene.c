@@ -2,116 +2,54 @@
 #include "scene.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define N_ACTIONS   600u /* of the wild phase */
 #define N_STEADY    300u /* sends while nothing may be allocated */
-#define QUIET_STEPS 200000u
+#define QUIET_STEPS 1000000u
 #define QUIET_NS    UINT64_C(60000000000) /* virtual time in which everything has settled */
 #define STILL_NS    UINT64_C(10000000)    /* less than BLOCK_MS: nobody waits for such a timeout */
 #define FLOODS      30u                   /* more than rings and quotas hold */
 #define FLOOD_STEPS 50u
 #define BLOCKED_NS  UINT64_C(2000000000)
+#define SLOW_NS     UINT64_C(3000000000)  /* the same where wires take their time */
 #define IDLE_ENOUGH UINT64_C(15000000000) /* no step for so long: only slow retries remain */
+#define REST_NS     UINT64_C(12000000000) /* longer than any retry: now only clocks move */
+#define DOZE_NS     UINT64_C(20000000)    /* nothing moved for so long: clocks may be skipped ... */
+#define SKIP_NS     UINT64_C(50000000)    /* ... by so much */
+#define STALL_NS    UINT32_C(50000000)    /* at most */
 
-/* ---- the stage ----------------------------------------------------------------------------------- */
+#define NO(fault) (1u << SIM_FAULT_##fault)
 
-/* Both ends behave as that kind does. Where nobody acknowledges, a host that is no hub is a plain one:
- * it knows nothing of routers. */
-static enum rpr_dialect choose_dialect(struct scene *scene, struct app_host *a, struct app_host *b)
-{
-    static const enum rpr_dialect plain[] = {RPR_DIALECT_OPENAMP, RPR_DIALECT_LITE,
-                                             RPR_DIALECT_LINUX};
-    struct sim *sim = &scene->sim;
-    struct app_host *leaf = !a->is_hub ? a : b;
-
-    if (scene->lossless || sim_chance(sim, 40))
-        return RPR_DIALECT_RPR;
-    if (leaf->is_hub || sim_chance(sim, 60))
-        return RPR_DIALECT_NUTTX;
-    leaf->is_plain = true;
-    return plain[sim_below(sim, 3)];
-}
-
-static const char *name_of(enum rpr_dialect dialect)
-{
-    static const char *const names[RPR_N_DIALECTS] = {
-        [RPR_DIALECT_RPR] = "rpr",         [RPR_DIALECT_NUTTX] = "nuttx",
-        [RPR_DIALECT_OPENAMP] = "openamp", [RPR_DIALECT_LINUX] = "linux",
-        [RPR_DIALECT_LITE] = "rpmsg-lite",
-    };
-
-    return names[dialect];
-}
-
-static void add_wire(struct scene *scene, struct app_host *a, struct app_host *b)
-{
-    static const uint32_t payloads[] = {64, 128, 496};
-    struct sim *sim = &scene->sim;
-    struct sim_wire_config config = {
-        .kind = sim_chance(sim, 50) ? SIM_LOOP : SIM_VRING,
-        .buffers = 2u << sim_below(sim, 4),
-        .payload = payloads[sim_below(sim, 3)],
-        .dialect = choose_dialect(scene, a, b),
-    };
-
-    config.credit = scene->lossless || (config.dialect == RPR_DIALECT_RPR && sim_chance(sim, 50));
-    sim_trace(sim, "%s - %s: %s, %u x %u, %s%s", a->host->name, b->host->name,
-              config.kind == SIM_LOOP ? "loop" : "vring", (unsigned)config.buffers,
-              (unsigned)config.payload, name_of(config.dialect), config.credit ? ", credit" : "");
-    (void)sim_wire_add(sim, a->host, b->host, &config);
-}
-
-/* A tree: whoever is joined to two others is their hub. */
-static unsigned plan(struct scene *scene, unsigned parent[SIM_HOSTS])
-{
-    struct sim *sim = &scene->sim;
-    unsigned n = 3 + sim_below(sim, 3), n_wires[SIM_HOSTS] = {0};
-
-    for (unsigned i = 1; i < n; i++) {
-        parent[i] = sim_chance(sim, 70) ? 0 : sim_below(sim, i);
-        n_wires[i]++;
-        n_wires[parent[i]]++;
-    }
-    for (unsigned i = 0; i < n; i++) {
-        struct app_host *host = &scene->host[i];
-
-        host->scene = scene;
-        host->host = sim_host_add(sim);
-        host->is_hub = n_wires[i] > 1;
-        snprintf(host->service_name, sizeof host->service_name, "c%u", i % SIM_HOSTS);
-    }
-    return n;
-}
-
-static void choose_the_mad(struct scene *scene, unsigned n)
-{
-    scene->mad = sim_chance(&scene->sim, 20) ? sim_below(&scene->sim, n) : NOBODY;
-    if (scene->mad != NOBODY && scene->host[scene->mad].is_hub)
-        scene->mad = NOBODY; /* of a hub, everything depends on it */
-    if (scene->mad != NOBODY)
-        sim_trace(&scene->sim, "n%u is mad", scene->mad);
-}
-
-static void build(struct scene *scene)
-{
-    struct sim *sim = &scene->sim;
-    unsigned parent[SIM_HOSTS] = {0}, n;
-
-    scene->lossless = sim_chance(sim, 50);
-    n = plan(scene, parent);
-    for (unsigned i = 1; i < n; i++) {
-        struct app_host *a = &scene->host[i], *b = &scene->host[parent[i]];
-
-        if (sim_chance(sim, 50))
-            add_wire(scene, a, b);
-        else
-            add_wire(scene, b, a);
-    }
-    choose_the_mad(scene, n);
-    for (unsigned i = 0; i < n; i++)
-        app_host_start(&scene->host[i]);
-}
+const struct scene_kind scene_kinds[] = {
+    {.name = "network",
+     .text = "8 nodes: 2 hubs, each with edges of its own, and two edges of both",
+     .build = stage_network,
+     .n_actions = 800,
+     .no_faults = NO(NO_MEMORY)},
+    {.name = "small",
+     .text = "3 to 5 nodes in a tree: every dialect, policy and ring size",
+     .build = stage_tree,
+     .n_actions = 600,
+     .no_faults = NO(NO_MEMORY)},
+    {.name = "poor",
+     .text = "the network, with 20 % of all allocations failing",
+     .build = stage_network,
+     .n_actions = 800,
+     .no_memory_percent = 20},
+    {.name = "nth",
+     .text = "one tree, seed N: allocation number N fails",
+     .build = stage_tree,
+     .n_actions = 400,
+     .nth = true,
+     .no_faults = ~NO(NO_MEMORY)},
+    {.name = "caches",
+     .text = "a tree in which no memory is coherent",
+     .build = stage_caches,
+     .n_actions = 300,
+     .no_faults = ~NO(CACHE)},
+    {0},
+};
 
 /* ---- the wild phase --------------------------------------------------------------------------------- */
 
@@ -175,7 +113,7 @@ static void act_device(struct scene *scene, struct app_host *host)
         host->host->node, scene->sim.host[sim_below(&scene->sim, scene->sim.n_hosts)].name);
     bool down = sim_chance(&scene->sim, 40);
 
-    if (!device)
+    if (!device || (down && !sim_fails(&scene->sim, SIM_FAULT_DOWN)))
         return;
     sim_trace(&scene->sim, "%s takes %s %s", host->host->name, rpr_device_name(device),
               down ? "down" : "up");
@@ -187,11 +125,13 @@ static void say_power(struct scene *scene, struct sim_host *host, struct rpr_dev
                       bool running)
 {
     unsigned peer = (unsigned)(rpr_device_name(device)[1] - '0');
+    struct rpr_device_info info;
     int error = rpr_device_power(device, running);
 
     sim_trace(&scene->sim, "%s %s for %s: %d", host->name, running ? "wakes up" : "falls asleep",
               rpr_device_name(device), error);
-    scene->asleep[host->index][peer] = !error && !running;
+    rpr_device_info(device, &info);
+    scene->asleep[host->index][peer] = !error && !running ? info.session + 1 : 0;
     sim_host_touched(host);
 }
 
@@ -200,8 +140,10 @@ static void act_power(struct scene *scene, struct app_host *host)
     struct rpr_device *device = rpr_device_find(
         host->host->node, scene->sim.host[sim_below(&scene->sim, scene->sim.n_hosts)].name);
 
-    if (device)
-        say_power(scene, host->host, device, sim_chance(&scene->sim, 50));
+    bool running = sim_chance(&scene->sim, 50);
+
+    if (device && (running || sim_fails(&scene->sim, SIM_FAULT_SLEEP)))
+        say_power(scene, host->host, device, running);
 }
 
 /* A hub that is stopped in order tells its edges first, and does not wait for ever. */
@@ -210,19 +152,29 @@ static void act_stop(struct scene *scene, struct app_host *host)
     struct sim *sim = &scene->sim;
 
     if (!host->hub || (!host->stopping && sim_chance(sim, 50))) {
-        app_host_stop(host, sim_chance(sim, 50));
+        if (sim_chance(sim, 50) && sim_fails(sim, SIM_FAULT_STOP))
+            app_host_stop(host);
+        else if (sim_fails(sim, SIM_FAULT_CRASH))
+            app_host_crash(host);
         return;
     }
+    if (!sim_fails(sim, SIM_FAULT_STOP))
+        return;
     host->stopping = true;
     sim_trace(sim, "%s stops its hub", host->host->name);
     if (rpr_hub_stop(host->hub) || sim_chance(sim, 30))
-        app_host_stop(host, true);
+        app_host_stop(host);
 }
 
 static void act_wire(struct scene *scene)
 {
-    struct sim_wire *wire = &scene->sim.wire[sim_below(&scene->sim, scene->sim.n_wires)];
+    struct sim_wire *wire;
 
+    if (!scene->sim.n_wires)
+        return;
+    wire = &scene->sim.wire[sim_below(&scene->sim, scene->sim.n_wires)];
+    if (!wire->cut && !sim_fails(&scene->sim, SIM_FAULT_CUT))
+        return;
     sim_trace(&scene->sim, "%s - %s is %s", wire->end[0].host->name, wire->end[1].host->name,
               wire->cut ? "mended" : "cut");
     if (wire->cut)
@@ -231,14 +183,30 @@ static void act_wire(struct scene *scene)
         sim_wire_cut(wire);
 }
 
+/* Its owner is kept from running: a long interrupt, a debugger, a scheduler. */
+static void act_stall(struct sim_host *host)
+{
+    struct sim *sim = host->sim;
+    uint64_t until = sim->now + sim_below(sim, STALL_NS);
+
+    if (!sim_fails(sim, SIM_FAULT_STALL))
+        return;
+    sim_trace(sim, "%s stalls", host->name);
+    host->stalled_until = until;
+}
+
 static void act(struct scene *scene)
 {
     struct sim *sim = &scene->sim;
     struct app_host *host = &scene->host[sim_below(sim, sim->n_hosts)];
     uint32_t what = sim_below(sim, 100);
 
-    if (what < 72) {
+    if (what < 71) {
         act_on_endpoint(scene);
+        return;
+    }
+    if (what < 72) {
+        act_stall(host->host);
         return;
     }
     if (what >= 97) {
@@ -260,7 +228,8 @@ static void act(struct scene *scene)
         act_power(scene, host);
     else if (host->stopping || sim_chance(sim, 40))
         act_stop(scene, host);
-    else if (scene->mad != NOBODY && scene->host[scene->mad].host->node)
+    else if (scene->mad != NOBODY && scene->host[scene->mad].host->node &&
+             sim_fails(sim, SIM_FAULT_RAVE))
         app_rave(&scene->host[scene->mad]);
 }
 
@@ -277,6 +246,11 @@ static void let_time_pass(struct sim *sim)
 static void run_wild(struct scene *scene, unsigned n, void (*action)(struct scene *scene))
 {
     for (unsigned i = 0; i < n && !scene->sim.violation[0]; i++) {
+        uint32_t number = scene->action++ % SCENE_ACTIONS;
+
+        if (scene_skips(scene->config, number))
+            continue;
+        sim_branch(&scene->sim, 1 + number);
         action(scene);
         for (unsigned steps = sim_below(&scene->sim, 12); steps > 0; steps--)
             if (!sim_step(&scene->sim))
@@ -317,6 +291,19 @@ static void doze(struct scene *scene, struct sim_host *host, struct rpr_device *
         say_power(scene, host, device, false);
 }
 
+/* Everything is mended, but for memory whose other end is dead: on such a wire nothing says so, and
+ * nobody could know. Of a serial wire the plug is pulled, which tells. */
+static void mend(const struct scene *scene, struct sim_wire *wire)
+{
+    bool alone = !wire->end[0].host->node || !wire->end[1].host->node;
+
+    if (scene->poor ||
+        (alone && (wire->config.kind == SIM_SERIAL || wire->config.kind == SIM_IVSHMEM)))
+        sim_wire_cut(wire);
+    if (!alone || wire->config.kind != SIM_IVSHMEM)
+        sim_wire_mend(wire);
+}
+
 static void free_everything(struct scene *scene)
 {
     struct sim *sim = &scene->sim;
@@ -331,12 +318,13 @@ static void free_everything(struct scene *scene)
         if (e->host->node)
             sim_host_touched(e->host);
     }
-    for (unsigned i = 0; i < sim->n_wires; i++)
-        if (sim->wire[i].cut)
-            sim_wire_mend(&sim->wire[i]);
-    for (unsigned i = 0; i < sim->n_hosts; i++)
+    for (unsigned i = 0; i < sim->n_hosts; i++) {
         if (scene->host[i].stopping && sim->host[i].node)
-            app_host_stop(&scene->host[i], true);
+            app_host_stop(&scene->host[i]);
+        sim->host[i].stalled_until = 0;
+    }
+    for (unsigned i = 0; i < sim->n_wires; i++)
+        mend(scene, &sim->wire[i]);
     for_devices(scene, take_up);
 }
 
@@ -349,19 +337,33 @@ static void offer_again(struct app_host *host)
     app_service_open(host);
 }
 
+/* The next moment at which something is due; clocks that find nothing again and again are run less
+ * often. */
+static uint64_t next_moment(const struct scene *scene)
+{
+    const struct sim *sim = &scene->sim;
+    uint64_t next = sim_deadline(sim);
+
+    if (!scene->clocks || sim->now - sim->moved_at < DOZE_NS || sim_wire_busy(sim))
+        return next;
+    return next > sim->now + SKIP_NS ? next : sim->now + SKIP_NS;
+}
+
 /* Until nothing is left to do; a livelock is a violation. */
 static void settle(struct scene *scene)
 {
     struct sim *sim = &scene->sim;
     uint64_t end = sim->now + QUIET_NS;
 
+    sim->moved_at = sim->now;
     for (unsigned i = 0; i < QUIET_STEPS && !sim->violation[0]; i++) {
         uint64_t next;
 
         if (sim_step(sim))
             continue;
-        next = sim_deadline(sim);
-        if (next == RPR_POLL_IDLE || next > sim->now + IDLE_ENOUGH)
+        next = next_moment(scene);
+        if (next == SIM_NEVER || next > sim->now + IDLE_ENOUGH ||
+            sim->now - sim->moved_at > REST_NS)
             return;
         if (next > end)
             break;
@@ -392,6 +394,8 @@ static void run_for(struct scene *scene, uint64_t ns)
 static void calm_down(struct scene *scene)
 {
     scene->calm = true;
+    scene->sim.quiet = true;
+    scene->sim.no_memory_percent = 0;
     free_everything(scene);
     settle(scene);
     for (unsigned i = 0; i < scene->sim.n_hosts; i++) {
@@ -467,7 +471,7 @@ static void stand_still(struct scene *scene)
         sim_host_touched(&sim->host[from]);
         sim_host_touched(&sim->host[to]);
     }
-    run_for(scene, scene->blocks ? BLOCKED_NS : STILL_NS);
+    run_for(scene, scene->slow ? SLOW_NS : scene->blocks ? BLOCKED_NS : STILL_NS);
     if (!sim->violation[0]) {
         check_quiet(scene);
         check_delivered(scene);
@@ -498,36 +502,56 @@ static void finish(struct scene *scene)
 
     for (unsigned i = 0; i < sim->n_hosts; i++)
         if (sim->host[i].node)
-            app_host_stop(&scene->host[i], true);
+            app_host_stop(&scene->host[i]);
     for (unsigned i = 0; i < sim->n_wires; i++)
         sim_wire_close(&sim->wire[i]);
 }
 
-bool scene_run(struct scene *scene, uint64_t seed, bool verbose)
+static void (*const phases[])(struct scene *scene) = {
+    calm_down, probe, run_steady, calm_down, check_delivered, sleep_and_wake, stand_still, NULL};
+
+static void build(struct scene *scene)
+{
+    const struct scene_kind *kind = scene->config->kind;
+
+    kind->build(scene);
+    scene->poor = kind->no_memory_percent || kind->nth;
+    if (scene->poor)
+        scene->lossless = false;
+    scene->sim.no_memory_percent = kind->no_memory_percent;
+    if (kind->nth)
+        scene->sim.no_memory_at = scene->config->seed;
+    for (unsigned i = 0; i < scene->sim.n_hosts; i++)
+        app_host_start(&scene->host[i]);
+}
+
+/* Each phase begins where the seed says, whatever was left out of the one before. */
+static void play(struct scene *scene)
+{
+    struct sim *sim = &scene->sim;
+    uint64_t branch = UINT64_C(1) << 32;
+
+    build(scene);
+    run_wild(scene, scene->config->kind->n_actions, act);
+    for (unsigned i = 0; phases[i] && !sim->violation[0]; i++) {
+        sim_branch(sim, branch++);
+        phases[i](scene);
+    }
+    scene->calm = true;
+    finish(scene);
+}
+
+bool scene_run(struct scene *scene, const struct scene_config *config)
 {
     struct sim *sim = &scene->sim;
 
     memset(scene, 0, sizeof *scene);
-    sim_init(sim, seed);
-    sim->verbose = verbose;
-    build(scene);
-    run_wild(scene, N_ACTIONS, act);
-    if (!sim->violation[0])
-        calm_down(scene);
-    if (!sim->violation[0])
-        probe(scene);
-    if (!sim->violation[0])
-        run_steady(scene);
-    if (!sim->violation[0])
-        calm_down(scene);
-    if (!sim->violation[0])
-        check_delivered(scene);
-    if (!sim->violation[0])
-        sleep_and_wake(scene);
-    if (!sim->violation[0])
-        stand_still(scene);
-    scene->calm = true;
-    finish(scene);
+    scene->config = config;
+    sim_init(sim, config->kind->nth ? 1 : config->seed);
+    sim->verbose = config->verbose;
+    sim->without = config->without;
+    sim_cache_leave_out(config->leave_out);
+    play(scene);
     if (!sim->violation[0])
         check_gone(scene);
     return !sim->violation[0];
