@@ -36,5 +36,6 @@ void command_dump(char **args, unsigned n);
 void command_ping(char **args, unsigned n);
 void command_send(char **args, unsigned n);
 void command_recv(char **args, unsigned n);
+void command_logger(char **args, unsigned n);
 
 #endif

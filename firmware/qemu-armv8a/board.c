@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "console.h"
+#include "log.h"
 #include "fdt.h"
 #include "gic.h"
 #include "pl011.h"
@@ -70,7 +71,7 @@ const struct baremetal_board board = {.now_ns = clock_ns,
                                       .unmask = unmask,
                                       .sleep = clock_sleep,
                                       .random = random_bits,
-                                      .log = console_log};
+                                      .log = log_line};
 
 /* ---- begin and end --------------------------------------------------------------------------- */
 

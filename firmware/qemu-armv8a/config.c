@@ -131,6 +131,25 @@ static bool set_name(struct config *config, const char *text)
     return true;
 }
 
+static bool set_syslog(struct config *config, const char *text)
+{
+    if (!*text || strlen(text) > RPR_NAME_MAX)
+        return false;
+    strcpy(config->syslog, text);
+    return true;
+}
+
+/* As a NuttX board that is the slave of another. */
+static void choose_syslog(struct config *config)
+{
+    for (unsigned i = 0; i < config->n_links && !*config->syslog; i++)
+        if (config->links[i].kind == CONFIG_IVSHMEM &&
+            config->links[i].ivshmem.role == RPR_IVSHMEM_SLAVE)
+            strcpy(config->syslog, config->links[i].remote);
+    if (strcmp(config->syslog, "none") == 0)
+        config->syslog[0] = '\0';
+}
+
 static bool take_word(struct config *config, char *word)
 {
     char *value = words_cut(word, '=');
@@ -141,6 +160,8 @@ static bool take_word(struct config *config, char *word)
         return set_name(config, value);
     if (strcmp(word, "link") == 0)
         return add_link(config, value);
+    if (strcmp(word, "syslog") == 0)
+        return set_syslog(config, value);
     return strcmp(word, "route") == 0 && add_route(config, value);
 }
 
@@ -162,4 +183,5 @@ void config_parse(struct config *config, const char *text, void (*report)(const 
         }
         text += n;
     }
+    choose_syslog(config);
 }

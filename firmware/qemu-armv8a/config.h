@@ -8,6 +8,8 @@
  *   link=REMOTE=uart:N[.PORT][?crc=off/auto/require&size=N&buffers=N&window=N&relax=N]
  *                                 port (0: the console) of the virtio device on virtio-mmio-bus.N
  *   route=A:B, route=all          this machine is a hub
+ *   syslog=REMOTE                 that CPU gets this one's log (none: nobody does); without the word
+ *                                 the master of the first ivshmem link of which this is the slave
  */
 #ifndef FIRMWARE_CONFIG_H
 #define FIRMWARE_CONFIG_H
@@ -37,6 +39,7 @@ struct config {
     struct config_link links[CONFIG_LINKS];
     struct config_route routes[CONFIG_ROUTES];
     unsigned n_links, n_routes;
+    char syslog[RPR_NAME_MAX + 1]; /* empty: nobody */
 };
 
 /* Each word that cannot be understood is reported and left out. */

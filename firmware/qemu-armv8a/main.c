@@ -3,9 +3,12 @@
 
 #include <string.h>
 
+#include <rpr/sensor.h>
+
 #include "board.h"
 #include "console.h"
 #include "ivshmem.h"
+#include "log.h"
 #include "uart_link.h"
 
 #define DEVICE_PREFIX "/dev/rpmsg/"
@@ -22,6 +25,7 @@ static const struct shell_command commands[] = {
     {"rpmsg ping", "DEV|all TIMES LENGTH ACK PERIOD_MS", 1, 5, command_ping},
     {"rpmsg send", "DEV SERVICE BYTES SEED", 4, 4, command_send},
     {"rpmsg recv", "SERVICE", 1, 1, command_recv},
+    {"logger", "TEXT...", 1, 9, command_logger},
     {"poweroff", "", 0, 0, command_poweroff},
     {NULL, NULL, 0, 0, NULL}};
 
@@ -54,10 +58,10 @@ static void on_event(void *ctx, const struct rpr_event *event)
 
     (void)ctx;
     if (event->kind == RPR_EVENT_POOL_EMPTY)
-        console_say("pool empty: %s", event->name);
+        log_say("pool empty: %s", event->name);
     else if (event->kind == RPR_EVENT_DEVICE_STATE && event->state != RPR_DEVICE_CONNECTING)
-        console_say("%s: %s%s%s", rpr_device_name(event->device), states[event->state],
-                    *event->reason ? ": " : "", event->reason);
+        log_say("%s: %s%s%s", rpr_device_name(event->device), states[event->state],
+                *event->reason ? ": " : "", event->reason);
 }
 
 /* ---- start -------------------------------------------------------------------------------------- */
@@ -105,13 +109,16 @@ static bool open_node(void)
     static struct rpr_observer observer = {.event = on_event};
     struct rpr_node_config config = {.name = app.config.name, .platform = &app.bm.platform};
     struct rpr_edge *edge;
+    struct rpr_sensor *sensor;
     int error = rpr_node_open(&app.node, &config);
 
     check(error, app.config.name);
     if (error)
         return false;
     rpr_observer_add(app.node, &observer);
+    check(rpr_sensor_open(app.node, NULL, NULL, &sensor), RPR_SENSOR_SERVICE);
     check(rpr_ping_open(app.node, NULL, &app.ping), "rpmsg-ping");
+    check(log_open(app.node, *app.config.syslog ? app.config.syslog : NULL), "rpmsg-syslog");
     check(rpr_edge_open(app.node, &edge), "edge");
     open_routes();
     open_links();

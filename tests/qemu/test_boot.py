@@ -31,7 +31,7 @@ class Boot(Case):
     def test_help_names_every_command(self):
         said = self.guest("a", []).command("help")
         for line in ("help", "ps", "uname -a", "rpmsg dump DEV|all", "rpmsg ping DEV|all",
-                     "rpmsg ls", "rpmsg send DEV SERVICE BYTES SEED", "rpmsg recv SERVICE",
+                     "rpmsg ls", "rpmsg send DEV SERVICE BYTES SEED", "rpmsg recv SERVICE", "logger TEXT...",
                      "poweroff"):
             self.assertIn(f"  {line}", said)
 

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """rpmsgd on Linux is the hub of a guest on shared memory, a guest on a UART, and a local process."""
 import json
+import re
 import subprocess
 
 from guests import Case, DEADLINE, crc, ivshmem, main, stream, virtconsole
-from harness import Daemon
+from harness import Daemon, eventually
 
 COUNT = 1 << 20
 
@@ -45,6 +46,15 @@ class Host(Case):
                 self.assertEqual(lost, 0)
             for device in ("audio", "droid"):
                 self.ping_from_linux(device, 1000, length)
+
+    def test_logs_of_guests(self):
+        self.audio.command("logger hello from a guest")  # the slave of ap logs to it
+        eventually(lambda: re.search(r"^audio: \[.*\] \[ 0\] \[  INFO\] \[audio\] hello from a guest$",
+                                     self.ap.process.log.read_text(), re.M), "the line in the log of ap")
+        self.assertEqual(0, self.linux.rpmsg("logger", "audio", "hello", "back").returncode)
+        self.audio.expect(r"^hello back")
+        self.assertEqual(0, self.linux.rpmsg("logger", "droid", "hello", "droid").returncode)
+        self.droid.expect(r"^hello droid")
 
     def test_streams_between_guests(self):
         for sender, receiver in ((self.audio, self.droid), (self.droid, self.audio)):

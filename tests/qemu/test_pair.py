@@ -37,6 +37,9 @@ class Pair(Case):
 
     def test_console_in_the_shape_of_the_reference(self):
         self.pair()
+        self.server.wait_for("proxy", "rpmsg-syslog")  # proxy, the slave, logs to it
+        for device in ("proxy", "proxy2"):
+            self.server.wait_for(device, "rpmsg-sensor")
         self.assertRegex(self.server.command("uname -a"), r"^rpmsg-router server .*qemu-armv8a$")
         ps = self.server.command("ps")
         self.assertRegex(ps, r"  TID   PID  PPID PRI POLICY   TYPE    NPX STATE .* COMMAND")
@@ -47,10 +50,10 @@ class Pair(Case):
         self.assertEqual(dump.splitlines(), [
             "Dump rpmsg info between cpu (master: yes)server <==> proxy:",
             "rpmsg vq RX:", "rpmsg vq TX:", "  rpmsg ept list:",
-            "    ept NS", "    ept rpmsg-ping", "    ept rpr",
+            "    ept NS", "    ept rpmsg-sensor", "    ept rpmsg-ping", "    ept rpr", "    ept rpmsg-syslog",
             "  rpmsg buffer list:",
             "    RX buffer, total 8, pending 0", "    TX buffer, total 8, pending 0",
-            "Remote: proxy2 state: 1", "ept NS", "ept rpmsg-ping", "ept rpr",
+            "Remote: proxy2 state: 1", "ept NS", "ept rpmsg-sensor", "ept rpmsg-ping", "ept rpr",
             "rpmsg_port queue RX: {used: 0, avail: 8}", "rpmsg buffer list:",
             "rpmsg_port queue TX: {used: 0, avail: 8}", "rpmsg buffer list:"])
         ping = re.sub(prefix, "", self.server.command("rpmsg ping all 1 1 1 1"))
@@ -58,6 +61,21 @@ class Pair(Case):
         one = (r"ping times: 1\nbuffer_len: %d, send_len: 17\n" + f"avg: {time}\nmin: {time}\n"
                f"max: {time}\n" + r"rate: \d+\.\d{6} Mbits/sec")
         self.assertRegex(ping, f"^{one % 1520}\n{one % 2008}$")
+
+    def test_the_log_of_one_on_the_console_of_the_other(self):
+        self.pair()
+        self.proxy.command("logger one two three")
+        self.server.expect(r"^\[ *\d+\.\d{6}\] \[ 0\] \[  INFO\] \[proxy\] one two three\r?$")
+        self.assertNotIn("[server]", self.proxy.text())
+        before = len(self.server.text())
+        for i in range(100):
+            self.proxy.command(f"logger line {i}")
+        self.server.expect("line 99$")
+        said = re.findall(r"\[proxy\] line (\d+)", self.server.text()[before:])
+        self.assertEqual([str(i) for i in range(100)], said)
+        self.server.restart()  # what is logged meanwhile waits
+        self.proxy.command("logger while it was away")
+        self.server.expect("while it was away")
 
     def average(self, guest, device, limit):
         """Of 1000 pings of 17 bytes, none lost; the best of some tries if one is over the limit."""
