@@ -158,7 +158,9 @@ static inline void pass(struct world *w, struct rpr_node *node, uint64_t ns)
 /* ---- a link whose peer is the test ---------------------------------------------------------- */
 
 #define WIRE_BUFFERS 512u
-#define WIRE_BYTES   600u
+#ifndef WIRE_BYTES /* longest message of a wire, header included */
+#define WIRE_BYTES 600u
+#endif
 
 struct wire_message {
     uint32_t src, dst;
