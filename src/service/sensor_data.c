@@ -80,7 +80,8 @@ static void drop_oldest(struct sensor_topic *topic)
     for (struct sensor_port *port = topic->ports; port; port = port->next) {
         if (!port->reads || (port->at != from && port->at != at))
             continue;
-        port->dropped += record.len && sensor_relays(record.origin, port->peer);
+        port->dropped += record.len && sensor_relays(record.origin, port->peer) &&
+                         !MUTANT(lost_sample_is_not_counted);
         port->at = record.next;
         port->chosen = false;
     }
@@ -311,7 +312,7 @@ uint64_t topic_rate(const struct sensor_topic *topic)
 int topic_sample(struct sensor_topic *topic, const struct sensor_peer *from, const void *data,
                  uint32_t len)
 {
-    if (topic->dirty)
+    if (topic->dirty && !MUTANT(first_sample_has_no_readers))
         topic_start(topic);
     if (len)
         count(topic, len);

@@ -32,7 +32,7 @@ struct sensor_topic *topic_of_cookie(const struct rpr_sensor *sensor, uint64_t c
     uint32_t index = (uint32_t)cookie & ((1u << INDEX_BITS) - 1);
     struct sensor_topic *topic = index < sensor->config.topics ? sensor->topics[index] : NULL;
 
-    return topic && topic->cookie == cookie ? topic : NULL;
+    return topic && (topic->cookie == cookie || MUTANT(cookie_finds_the_next_topic)) ? topic : NULL;
 }
 
 static int free_place(const struct rpr_sensor *sensor, uint32_t *place)
@@ -154,7 +154,9 @@ struct sensor_origin sensor_origin(const struct sensor_peer *from)
 
 bool sensor_relays(struct sensor_origin from, const struct sensor_peer *to)
 {
-    if (from.id == to->id || (from.remote && to->group == RPR_SENSOR_REMOTE))
+    if (from.id == to->id && !MUTANT(samples_go_back))
+        return false;
+    if (from.remote && to->group == RPR_SENSOR_REMOTE && !MUTANT(remotes_hear_each_other))
         return false;
     return (!from.only_id || from.only_id == to->id) && (!to->only_id || to->only_id == from.id);
 }
@@ -261,7 +263,9 @@ static void settle_reading(struct sensor_port *port)
 {
     if (port->subscribes && port->offer && !port->reads)
         port_start(port);
-    else if (port->reads && (!port->subscribes || (!port->offer && port_drained(port))))
+    else if (port->reads &&
+             (!port->subscribes ||
+              (!port->offer && (port_drained(port) || MUTANT(end_overtakes_samples)))))
         port_stop(port);
 }
 

@@ -47,6 +47,8 @@ static int check_path(const char *path, size_t room)
         if (path[i] <= ' ' || path[i] > '~')
             return SENSOR_BAD_PATH;
     }
+    if (MUTANT(path_need_not_end))
+        return SENSOR_OK;
     return room > SENSOR_PATH_MAX ? SENSOR_LONG_PATH : SENSOR_BAD_PATH;
 }
 
@@ -108,7 +110,7 @@ bool sensor_cell_next(struct sensor_cell *cell, size_t *at, const void *payload,
     cell->nbuffer = get_le32(head + CELL_NBUFFER_AT);
     cell->len = get_le32(head + CELL_LEN_AT);
     cell->data = bytes + begin + sizeof head;
-    if (cell->len > len - begin - sizeof head)
+    if (cell->len > len - begin - sizeof head && !MUTANT(cell_length_is_believed))
         return false;
     *at = begin + sensor_cell_bytes(cell->len);
     *error = SENSOR_OK;
@@ -154,7 +156,7 @@ int sensor_ioctl_decode(struct sensor_ioctl_message *m, const void *payload, siz
     m->arglen = get_le32(bytes + ARGLEN_AT);
     RPR_PRIVATE(*m);
     m->number = m->arglen ? 0 : get_le64(bytes + SENSOR_ARG_AT);
-    if (m->arglen > len - SENSOR_ARG_AT)
+    if (m->arglen > len - SENSOR_ARG_AT && !MUTANT(argument_length_is_believed))
         return SENSOR_BAD_LENGTH;
     if (m->arglen > sizeof m->arg)
         return SENSOR_LONG_ARG;
