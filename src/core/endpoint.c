@@ -18,6 +18,7 @@
 #define AGAIN_FIRST_MS  10u
 #define AGAIN_LAST_MS   5000u
 #define LASTING_BIND_NS UINT64_C(1000000000)
+#define NO_ADDRESS_NS   UINT64_C(1000000000) /* until there may be memory for one */
 #define REPEAT_FIRST_MS 200u /* links that lose messages; doubling for as long as nobody answers */
 #define REPEAT_LAST_MS  3600000u
 
@@ -310,8 +311,12 @@ static void announce_again(struct rpr_timer *timer, uint64_t now_ns)
     struct rpr_endpoint *e = RPR_CONTAINER(timer, struct rpr_endpoint, again);
 
     (void)now_ns;
-    if (!e->closing && e->dest == RPMSG_ADDR_ANY && e->addr != RPMSG_ADDR_ANY)
+    if (e->closing || e->dest != RPMSG_ADDR_ANY)
+        return;
+    if (e->addr != RPMSG_ADDR_ANY)
         ns_word(e, NS_WORD_CREATE);
+    else if (device_is_up(e->device))
+        endpoint_device_up(e); /* there was no memory for an address */
 }
 
 void endpoint_ask_again(struct rpr_endpoint *e)
@@ -500,10 +505,13 @@ static void say_hello(struct rpr_endpoint *e)
 void endpoint_device_up(struct rpr_endpoint *e)
 {
     struct rpr_node *node = e->device->node;
+    int error = address_assign(node, addresses_of(e), e, e->fixed_addr, &e->addr);
 
-    if (address_assign(node, addresses_of(e), e, e->fixed_addr, &e->addr)) {
+    if (error) {
         e->addr = RPMSG_ADDR_ANY;
         node_pool_empty(node, e->device, "addresses");
+        if (error == -RPR_ENOMEM)
+            rpr_timer_start(node, &e->again, node->now_ns + NO_ADDRESS_NS);
         return;
     }
     e->again_ms = 0;

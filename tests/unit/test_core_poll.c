@@ -330,9 +330,99 @@ static void power_goes_to_the_link(void **state)
 static void errors_have_texts(void **state)
 {
     (void)state;
-    assert_string_equal(rpr_strerror(-RPR_EAGAIN), rpr_strerror(RPR_EAGAIN));
+    static const int codes[] = {0,
+                                RPR_EPERM,
+                                RPR_ENOENT,
+                                RPR_EIO,
+                                RPR_EAGAIN,
+                                RPR_ENOMEM,
+                                RPR_EBUSY,
+                                RPR_EEXIST,
+                                RPR_EINVAL,
+                                RPR_ENOSPC,
+                                RPR_EDEADLK,
+                                RPR_ENAMETOOLONG,
+                                RPR_EPROTO,
+                                RPR_EMSGSIZE,
+                                RPR_ENOTSUP,
+                                RPR_ENOTCONN,
+                                RPR_ETIMEDOUT,
+                                RPR_ESTALE,
+                                RPR_ESTALE + 1}; /* no code */
+
+    for (unsigned i = 0; i < sizeof codes / sizeof *codes; i++) {
+        assert_string_equal(rpr_strerror(-codes[i]), rpr_strerror(codes[i]));
+        for (unsigned k = 0; k < i; k++) /* each has one of its own */
+            assert_string_not_equal(rpr_strerror(codes[k]), rpr_strerror(codes[i]));
+    }
     assert_string_equal(rpr_strerror(0), "no error");
-    assert_non_null(rpr_strerror(-9999));
+    assert_string_equal(rpr_strerror(-9999), "unknown error");
+}
+
+#define ROUTED_MAX 256u /* names that hubs may make a node remember */
+
+static int offer_cpu(struct bench *t, unsigned i, struct rpr_device **device)
+{
+    struct rpr_routed_config config = {
+        .via = rpr_device_find(t->node, "one"), .tx_len = 100, .rx_len = 100};
+    char name[8];
+
+    snprintf(name, sizeof name, "n%u", i);
+    config.name = name;
+    return rpr_routed_up(t->node, &config, device);
+}
+
+static void a_hub_cannot_make_a_node_remember_without_end(void **state)
+{
+    struct bench t;
+    struct rpr_device *device[ROUTED_MAX], *more;
+    struct ept used = EPT(&t.world, "used");
+
+    (void)state;
+    bench_init(&t);
+    for (unsigned i = 0; i < ROUTED_MAX; i++)
+        assert_int_equal(offer_cpu(&t, i, &device[i]), 0);
+    assert_int_equal(offer_cpu(&t, ROUTED_MAX, &more), -RPR_ENOSPC);
+    ept_open(&used, device[10], "svc");
+    rpr_device_get(device[11]);
+    rpr_routed_down(device[10], "gone");
+    rpr_routed_down(device[11], "gone");
+    assert_int_equal(offer_cpu(&t, ROUTED_MAX, &more), -RPR_ENOSPC); /* both are in use */
+    rpr_routed_down(device[12], "gone");
+    assert_int_equal(offer_cpu(&t, ROUTED_MAX, &more), 0); /* n12 is forgotten for it */
+    assert_null(rpr_device_find(t.node, "n12"));
+    assert_ptr_equal(rpr_device_find(t.node, "n10"), device[10]);
+    assert_ptr_equal(rpr_device_find(t.node, "n11"), device[11]);
+    assert_int_equal(offer_cpu(&t, 12, &more), -RPR_ENOSPC);
+    rpr_device_put(device[11]);
+    assert_int_equal(offer_cpu(&t, 12, &more), 0);
+    assert_null(rpr_device_find(t.node, "n11"));
+    assert_int_equal(rpr_device_down(more), -RPR_ENOTSUP); /* that is the hub's */
+    bench_fini(&t);
+}
+
+/* Those that do the name service themselves. */
+static void binding_by_hand_needs_a_device_that_is_up(void **state)
+{
+    struct bench t;
+    struct ept e = EPT(&t.world, "e");
+
+    (void)state;
+    bench_init(&t);
+    assert_int_equal(ept_open_as(&e, rpr_device_find(t.node, "one"),
+                                 (struct rpr_ept_config){.name = "svc",
+                                                         .addr = RPR_ADDR_ANY,
+                                                         .dest = RPR_ADDR_ANY,
+                                                         .flags = RPR_EPT_NO_NS}),
+                     0);
+    assert_int_equal(rpr_ept_bind(e.h, 77, true), 0);
+    rpr_link_down(&t.wire[0]->link, "gone");
+    assert_int_equal(rpr_ept_bind(e.h, 77, true), -RPR_ENOTCONN);
+    assert_int_equal(rpr_ept_unbind(e.h, true), -RPR_ENOTCONN);
+    assert_int_equal(rpr_ept_close(e.h), 0);
+    assert_int_equal(rpr_ept_bind(e.h, 77, true), -RPR_ESTALE);
+    assert_int_equal(rpr_ept_unbind(e.h, true), -RPR_ESTALE);
+    bench_fini(&t);
 }
 
 static void nodes_are_checked(void **state)
@@ -375,6 +465,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(devices_come_change_and_go),
         cmocka_unit_test(power_goes_to_the_link),
         cmocka_unit_test(errors_have_texts),
+        cmocka_unit_test(a_hub_cannot_make_a_node_remember_without_end),
+        cmocka_unit_test(binding_by_hand_needs_a_device_that_is_up),
         cmocka_unit_test(nodes_are_checked),
     };
     return RUN_TESTS(tests, argc, argv);
