@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 
+#include "thread_locks.h"
 #include "vring_pair.h"
 
 #define N_THREADS 3u
@@ -45,37 +46,6 @@ struct stage {
 };
 
 /* ---- platform ------------------------------------------------------------------------------- */
-
-static void *new_lock(void *ctx)
-{
-    pthread_mutex_t *mutex = malloc(sizeof *mutex);
-
-    (void)ctx;
-    pthread_mutex_init(mutex, NULL);
-    return mutex;
-}
-
-static void free_lock(void *ctx, void *lock)
-{
-    (void)ctx;
-    pthread_mutex_destroy(lock);
-    free(lock);
-}
-
-static void take_lock(void *lock)
-{
-    pthread_mutex_lock(lock);
-}
-
-static bool try_lock(void *lock)
-{
-    return pthread_mutex_trylock(lock) == 0;
-}
-
-static void give_lock(void *lock)
-{
-    pthread_mutex_unlock(lock);
-}
 
 static bool on_owner(void *ctx)
 {

@@ -16,6 +16,8 @@
 #include <cmocka.h>
 #include <rpr/vring.h>
 
+#include "thread_locks.h"
+
 #define N_SENDERS  2u
 #define N_MESSAGES 20000u
 #define NUM        16u
@@ -55,37 +57,6 @@ static void dealloc(void *ctx, void *memory, size_t bytes)
     (void)ctx;
     (void)bytes;
     free(memory);
-}
-
-static void *lock_new(void *ctx)
-{
-    pthread_mutex_t *mutex = calloc(1, sizeof(*mutex));
-
-    (void)ctx;
-    pthread_mutex_init(mutex, NULL);
-    return mutex;
-}
-
-static void lock_free(void *ctx, void *lock)
-{
-    (void)ctx;
-    pthread_mutex_destroy(lock);
-    free(lock);
-}
-
-static void lock(void *mutex)
-{
-    pthread_mutex_lock(mutex);
-}
-
-static bool trylock(void *mutex)
-{
-    return pthread_mutex_trylock(mutex) == 0;
-}
-
-static void unlock(void *mutex)
-{
-    pthread_mutex_unlock(mutex);
 }
 
 static bool on_owner(void *ctx)
@@ -161,11 +132,11 @@ static void open_side(struct side *s, const char *name, const char *remote, bool
                                         .alloc = alloc,
                                         .free = dealloc,
                                         .wake = nothing,
-                                        .lock_new = lock_new,
-                                        .lock_free = lock_free,
-                                        .lock = lock,
-                                        .trylock = trylock,
-                                        .unlock = unlock,
+                                        .lock_new = new_lock,
+                                        .lock_free = free_lock,
+                                        .lock = take_lock,
+                                        .trylock = try_lock,
+                                        .unlock = give_lock,
                                         .on_owner = on_owner};
     assert_int_equal(rpr_node_open(&s->node, &config), 0);
     assert_int_equal(rpr_vring_open(s->node, &link, &s->link), 0);

@@ -9,6 +9,7 @@
 
 #include "core_fixture.h"
 #include "serial_line.h"
+#include "thread_locks.h"
 
 #define N_THREADS 3u
 #define WANTED    3000u
@@ -37,37 +38,6 @@ struct stage {
     _Atomic uint32_t n_wakes;
     struct sender sender[N_THREADS];
 };
-
-static void *new_lock(void *ctx)
-{
-    pthread_mutex_t *mutex = malloc(sizeof *mutex);
-
-    (void)ctx;
-    pthread_mutex_init(mutex, NULL);
-    return mutex;
-}
-
-static void free_lock(void *ctx, void *lock)
-{
-    (void)ctx;
-    pthread_mutex_destroy(lock);
-    free(lock);
-}
-
-static void take_lock(void *lock)
-{
-    pthread_mutex_lock(lock);
-}
-
-static bool try_lock(void *lock)
-{
-    return pthread_mutex_trylock(lock) == 0;
-}
-
-static void give_lock(void *lock)
-{
-    pthread_mutex_unlock(lock);
-}
 
 static bool on_owner(void *ctx)
 {
