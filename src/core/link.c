@@ -122,20 +122,6 @@ void link_wait_later(struct rpr_link *link, struct rpr_endpoint *e)
     link_unlock(link);
 }
 
-static struct rpr_endpoint *pop_waiter(struct rpr_link *link)
-{
-    struct rpr_endpoint *e = link->wait_head;
-
-    if (e) {
-        link->wait_head = e->next_wait;
-        if (!link->wait_head)
-            link->wait_tail = NULL;
-        e->waiting = false;
-        link->n_waiting--;
-    }
-    return e;
-}
-
 void link_unwait(struct rpr_link *link, struct rpr_endpoint *e)
 {
     struct rpr_endpoint *before = NULL;
@@ -215,14 +201,26 @@ static void watch_used_ring(struct rpr_link *link)
     rpr_timer_start(link->node, &link->wait_timer, link->node->now_ns + us * 1000u);
 }
 
-/* Is there a buffer for the first one that waits? Under the lock. Control may take the last. */
-static bool has_room(struct rpr_link *link)
+/* The first one that waits for a buffer: where words are numbered, and as many are on their way as may
+ * be, control endpoints wait for the peer to hear them. Under the lock. */
+static struct rpr_endpoint *first_waiter(const struct rpr_link *link)
+{
+    struct rpr_endpoint *e = link->wait_head;
+    bool full = e && words_full(link);
+
+    while (e && full && (e->flags & RPR_EPT_CONTROL) && !e->later)
+        e = e->next_wait;
+    return e;
+}
+
+/* Is there a buffer for it? Under the lock. Control may take the last. */
+static bool has_room(struct rpr_link *link, const struct rpr_endpoint *e)
 {
     struct rpr_slot slot;
 
     if (link->ops->writable(link))
         return true;
-    if (!(link->wait_head->flags & RPR_EPT_CONTROL) || link->ops->reserve(link, &slot, true))
+    if (!(e->flags & RPR_EPT_CONTROL) || link->ops->reserve(link, &slot, true))
         return false;
     link->ops->cancel(link, slot.id);
     return true;
@@ -235,16 +233,19 @@ static void serve_waiters(struct rpr_link *link)
     uint32_t n = 1;
 
     for (uint32_t i = 0; i < n && link->incarnation; i++) {
-        struct rpr_endpoint *e = NULL;
+        struct rpr_endpoint *e;
         bool later;
 
         if (!link_trylock(link))
             return;
         if (!i)
             n = link->n_waiting;
-        if (link->wait_head && has_room(link))
-            e = pop_waiter(link);
+        e = first_waiter(link);
+        if (e && !has_room(link, e))
+            e = NULL;
         later = e && e->later;
+        if (e)
+            link_unwait(link, e);
         link_unlock(link);
         if (!e)
             return;
@@ -324,7 +325,7 @@ static void settle_attention(struct rpr_link *link)
         link_attention(link);
         return;
     }
-    pending = (link->control_head && !words_full(link)) || link->grant_head || link->wait_head ||
+    pending = (link->control_head && !words_full(link)) || link->grant_head || first_waiter(link) ||
               words_pending(link);
     if (!link->doom && (pending || link->stopper || !link->incarnation))
         atomic_store_explicit(&link->attention, ATTENTION_KNOWN, memory_order_relaxed);
@@ -601,8 +602,8 @@ static void forget_queues(struct rpr_link *link)
         endpoint_told(e);
     }
     link_lock(link);
-    while (pop_waiter(link))
-        ;
+    while (link->wait_head)
+        link_unwait(link, link->wait_head);
     link_unlock(link);
     while ((e = link->grant_head)) {
         link->grant_head = e->next_grant;
