@@ -364,11 +364,14 @@ static void on_create(struct rpr_device *d, const char *name, uint32_t addr)
 {
     struct rpr_node *node = d->node;
     struct rpr_endpoint *e = endpoint_by_name(d, name, addr);
+    struct announcement **kept = find_announcement(d, name, addr);
     struct rpr_service *s;
     bool taken = false;
 
     if (e)
         return; /* bound to it already: no second ACK */
+    if (*kept)  /* said again: whoever takes it now takes it for good */
+        remove_announcement(d, kept);
     e = endpoint_by_name(d, name, RPMSG_ADDR_ANY);
     if (e) {
         ns_word(e, NS_WORD_ACK);
