@@ -179,6 +179,7 @@ static void on_create(struct control *c, const struct router_message *message)
     c->far_sleeps = false;
     c->hello_due = !c->created || !MUTANT(hello_answers_only_the_first_create);
     c->created = true;
+    settle_power(c->edge, c->cpu);
     answer_create(c);
 }
 

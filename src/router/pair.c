@@ -351,7 +351,7 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *
         refuse(side);
     } else if (result == ROUTER_OK && message.cmd == ROUTER_HELLO) {
         on_hello(side, &message);
-    } else if (result == ROUTER_OK && side->ours &&
+    } else if (result == ROUTER_OK && side->ours && in_session(side) &&
                (message.cmd == ROUTER_SUSPEND || message.cmd == ROUTER_RESUME)) {
         side->sleeps = message.cmd == ROUTER_SUSPEND;
         tell(other(side));
