@@ -229,6 +229,7 @@ static int join_wires(struct sim_host *host)
                 continue;
             end->due_at = SIM_NEVER;
             end->dead = false;
+            end->wire->n_breaks++;
             error = end->wire->ops->join(end);
         }
     return error;

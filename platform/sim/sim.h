@@ -116,6 +116,7 @@ struct sim_wire {
     const struct sim_wire_ops *ops;
     struct sim_end end[2];
     bool cut;
+    uint32_t n_breaks; /* times that what is on it may have been lost: cuts, ends of hosts, ... */
     struct rpr_cable *cable;   /* loop */
     struct sim_region *region; /* vring: of the connection that both may attach to, or NULL */
     struct sim_memory memory;  /* ivshmem */

@@ -81,6 +81,7 @@ void sim_wire_cut(struct sim_wire *wire)
     if (wire->cut)
         return;
     wire->cut = true;
+    wire->n_breaks++;
     wire->sim->n_life++;
     wire->ops->cut(wire);
 }

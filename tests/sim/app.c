@@ -50,6 +50,17 @@ bool app_joined(const struct scene *scene, unsigned a, unsigned b)
     return app_wire(scene, a, b) != NULL;
 }
 
+/* Changes when a session on some way between them may have ended. */
+uint32_t app_breaks(const struct scene *scene, unsigned a, unsigned b)
+{
+    uint32_t n = app_wire(scene, a, b) ? app_wire(scene, a, b)->n_breaks : 0;
+
+    for (unsigned hub = 0; hub < scene->sim.n_hosts; hub++)
+        if (app_is_between(scene, a, hub, b))
+            n += app_wire(scene, a, hub)->n_breaks + app_wire(scene, hub, b)->n_breaks;
+    return n;
+}
+
 static bool is_noisy(const struct sim_wire *wire)
 {
     return wire && wire->config.kind == SIM_SERIAL && (wire->config.noise || !wire->config.flow);

@@ -57,7 +57,8 @@ static bool promised_to(const struct app_ept *e)
  * Each message names the binding that sent it and its number there; its contents follow from both.
  * So a message that is altered, repeated, late, out of order or for another endpoint is seen when it
  * comes, as is one that is missing: on links with credit always, anywhere else if nothing counted it
- * (the endpoint that dropped it, or a route, whose count ends with it when the sender does).
+ * (the endpoint that dropped it, or a route, whose count ends with it when the sender does, or when
+ * a wire breaks, which the sender may not know yet).
  * check_all_came() and check_delivered() see it where nothing came after. */
 
 static bool contents_are_right(const struct scene *scene, const struct rpr_msg *msg)
@@ -146,8 +147,10 @@ bool check_message(struct app_ept *e, const struct rpr_msg *msg)
         sim_violated(&scene->sim, "#%u: %u/%u twice or late", (unsigned)e->id, (unsigned)from,
                      (unsigned)seq);
     else if (seq > mine->next &&
-             (scene->lossless || (!theirs->over && !app_noisy(scene, e->host->index, e->peer) &&
-                                  seq - mine->n_received > drops_towards(scene, e))))
+             (scene->lossless ||
+              (!theirs->over && theirs->breaks == app_breaks(scene, e->host->index, e->peer) &&
+               !app_noisy(scene, e->host->index, e->peer) &&
+               seq - mine->n_received > drops_towards(scene, e))))
         sim_violated(&scene->sim, "#%u: %u before %u/%u is missing", (unsigned)e->id,
                      (unsigned)(seq - mine->next), (unsigned)from, (unsigned)seq);
     mine->next = seq + 1;
@@ -167,8 +170,12 @@ void check_bound(struct app_ept *e)
         return;
     }
     e->binding = scene->n_bindings++;
-    scene->bindings[e->binding] = (struct binding){
-        .ept = e->id, .since = scene->sim.n_events, .to = NO_BINDING, .from = NO_BINDING};
+    scene->bindings[e->binding] =
+        (struct binding){.ept = e->id,
+                         .since = scene->sim.n_events,
+                         .breaks = app_breaks(scene, e->host->index, e->peer),
+                         .to = NO_BINDING,
+                         .from = NO_BINDING};
 }
 
 /* A close is in band: who hears of it has everything that was sent before. */

@@ -48,6 +48,7 @@ struct scene_config {
 struct binding {
     uint32_t ept;
     uint64_t since;      /* event number */
+    uint32_t breaks;     /* app_breaks() at that time */
     uint32_t n_sent;     /* messages taken by rpr_send() */
     uint32_t next;       /* sequence number that is expected next */
     uint32_t n_received; /* differs from `next` by what is missing */
@@ -115,7 +116,8 @@ bool app_reaches(const struct scene *scene, unsigned a, unsigned b);
 const struct sim_wire *app_wire(const struct scene *scene, unsigned a, unsigned b); /* or NULL */
 bool app_is_between(const struct scene *scene, unsigned a, unsigned hub, unsigned b);
 bool app_joined(const struct scene *scene, unsigned a, unsigned b); /* if all were up */
-bool app_noisy(const struct scene *scene, unsigned a, unsigned b);  /* some way between them is */
+uint32_t app_breaks(const struct scene *scene, unsigned a, unsigned b);
+bool app_noisy(const struct scene *scene, unsigned a, unsigned b); /* some way between them is */
 void app_host_start(struct app_host *host);
 void app_host_stop(struct app_host *host);
 void app_host_crash(struct app_host *host);
