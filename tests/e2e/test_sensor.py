@@ -94,6 +94,18 @@ class Hub(Sensor):
               f"age in us: p50 {sorted(a[0] for a in ages)[4]}, p99 {min(a[1] for a in ages)} to "
               f"{max(a[1] for a in ages)}, max {max(a[2] for a in ages)}", flush=True)
 
+    def test_nodes_that_come_back(self):
+        """Who subscribes hears who publishes, whichever daemon between them was started again."""
+        hub, audio, droid = self.star_with()
+        sub = self.subscribe(droid, "x0", "-n", 3)
+        self.publish(audio, "x0", "01\n", "-w")
+        for node in (audio, hub):
+            node.kill()
+            node.start()
+            audio.wait_for("droid", "rpmsg-sensor")
+            self.publish(audio, "x0", "0203\n", "-w")
+        self.assertEqual(b"01\n0203\n0203\n", sub.communicate()[0])
+
     def test_with_one_device_only(self):
         hub, audio, droid = self.star_with()
         sub = self.subscribe(hub, "x0", "-n", 1, "--device", "audio")
@@ -277,7 +289,9 @@ class Wrong(Sensor):
                                  (("--format", "float a, b"), "1,2,3", "3 columns of 2"),
                                  (("--format", "float a"), '{"b":1}', "there is no field 'b'"),
                                  (("--format", "float a"), "{", "no JSON object"),
-                                 (("--format", "float a"), "a,b", "header: there is no field 'b'")):
+                                 (("--format", "float a"), "a,b", "header: there is no field 'b'"),
+                                 (("--format", "float a", "--json"), "1", "no JSON object"),
+                                 (("--format", "float a", "--csv"), '{"a":1}', "is not a number")):
             err = self.publish(node, "x0", f"\n# comment\n{line}\n", *args, status=1)
             self.assertIn("line 3: ", err)
             self.assertIn(text, err)

@@ -74,7 +74,7 @@ static const struct {
      "    -w                   wait for a subscriber first\n"
      "    --persist            the last sample stays valid for who subscribes later\n"
      "  --device DEV           with that remote CPU only\n"
-     "  --csv, --json          CSV with a header; one JSON object a line\n"
+     "  --csv, --json          CSV with a header; one JSON object a line (pub: and nothing else)\n"
      "  --format 'TYPE NAME, NAME; ...'\n"
      "                         the struct of a sample, as in C: uint8_t to int64_t, float, double, "
      "bool,\n"

@@ -511,8 +511,9 @@ static bool read_csv(const struct sample_reader *reader, char *line, uint8_t *da
 
 static bool is_header(const struct sample_reader *reader, const char *line)
 {
-    return reader->layout != NULL && !reader->begun && isalpha((unsigned char)line[0]) &&
-           strncmp(line, "nan", 3) != 0 && strncmp(line, "inf", 3) != 0;
+    return reader->layout != NULL && !reader->begun && reader->style != SAMPLE_JSON &&
+           isalpha((unsigned char)line[0]) && strncmp(line, "nan", 3) != 0 &&
+           strncmp(line, "inf", 3) != 0;
 }
 
 static bool read_values(const struct sample_reader *reader, char *line, uint64_t now_us,
@@ -525,7 +526,7 @@ static bool read_values(const struct sample_reader *reader, char *line, uint64_t
         *length = (uint32_t)reader->layout->bytes;
         memset(data, 0, *length);
     }
-    if (line[0] == '{')
+    if ((line[0] == '{' || reader->style == SAMPLE_JSON) && reader->style != SAMPLE_CSV)
         ok = read_json(reader, line, data, length, &timed, error);
     else if (reader->layout != NULL)
         ok = read_csv(reader, line, data, &timed, error);

@@ -28,6 +28,7 @@ struct sample_reader {
     unsigned
         columns[LAYOUT_FIELDS_MAX * 4u]; /* of CSV: value numbers, in the order of its header */
     unsigned n_columns;                  /* 0: no header was read */
+    enum sample_style style;             /* SAMPLE_PLAIN: each line says itself what it is */
     bool begun;                          /* the first line was read */
 };
 

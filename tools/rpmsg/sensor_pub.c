@@ -234,10 +234,16 @@ static void parse(struct pub *pub, int argc, char **argv)
             pub->persist = pub->wait = true; /* the daemon itself takes it */
         } else if (option == 'D') {
             pub->run.device = optarg;
-        } else if (option == 'F') {
+        } else if (option == 'C') {
+            pub->reader.style = SAMPLE_CSV;
+        } else {
             format = optarg;
-        } /* --csv, --json: each line says itself what it is */
+        }
     }
+    if (pub->reader.style == SAMPLE_CSV && cli->json)
+        usage(cli, "--csv and --json exclude each other");
+    if (cli->json)
+        pub->reader.style = SAMPLE_JSON;
     sensor_topic(&pub->run, argc, argv, format);
     if (pub->run.device != NULL && !text_is_cpu_name(pub->run.device, 31))
         usage(cli, "--device '%s': no device name", pub->run.device);
