@@ -238,19 +238,18 @@ bool port_drained(struct sensor_port *port)
     return true;
 }
 
-/* When what is pending must leave: soon enough for the interval, and at once when a message is full. */
-static void port_due(struct sensor_port *port, uint32_t len)
+/* When what is pending must leave: within the latency that was asked for, half of which is for the way
+ * before if it was passed on; and at once when a message is full. */
+static void port_due(struct sensor_port *port, uint32_t len, bool passed_on)
 {
     struct sensor_peer *peer = port->peer;
-    uint32_t wait_us = port->rate.interval_us / 2;
+    uint32_t wait_us = port->rate.latency_us >> passed_on;
     uint64_t at;
 
     port_pend(port);
     if (!port->pending)
         return;
     peer->pending_bytes += sensor_cell_bytes(len);
-    if (wait_us < port->rate.latency_us)
-        wait_us = port->rate.latency_us;
     if (!len || peer->pending_bytes + SENSOR_DATA_BYTES >= rpr_device_tx_len(peer->device))
         wait_us = 0;
     at = rpr_node_now(peer->sensor->node) + (uint64_t)wait_us * 1000u;
@@ -282,7 +281,7 @@ static int to_queue(struct sensor_topic *topic, struct sensor_origin origin, con
     (void)queue_add(q, origin, data, len);
     for (struct sensor_port *port = topic->ports; port; port = port->next)
         if (port->reads && sensor_relays(origin, port->peer))
-            port_due(port, len);
+            port_due(port, len, origin.id != 0);
     return 0;
 }
 

@@ -222,9 +222,13 @@ static struct sensor_rate asked_for(const struct sensor_topic *topic,
     for (const struct rpr_sensor_sub *sub = topic->subs; sub; sub = sub->next)
         if (!sub->closed)
             rate_add(&all, &any, &sub->rate);
-    for (const struct sensor_port *port = topic->ports; port; port = port->next)
+    for (const struct sensor_port *port = topic->ports; port; port = port->next) {
+        struct sensor_rate rate = port->rate;
+
+        rate.latency_us >>= from != NULL; /* the other half passes here */
         if (port->subscribes && sensor_relays(sensor_origin(from), port->peer))
-            rate_add(&all, &any, &port->rate);
+            rate_add(&all, &any, &rate);
+    }
     return all;
 }
 

@@ -937,6 +937,30 @@ static void broker_passes_on(void **state)
     bench_close(&b);
 }
 
+/* What a subscriber lets samples be late is the whole way's: half of it at each place that passes on. */
+static void latency_is_that_of_the_whole_way(void **state)
+{
+    struct bench b;
+    uint64_t cookie;
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 2);
+    say(&b, b.audio, SENSOR_ADVERTISE, ACCEL);
+    (void)show(&b, b.program);
+    say(&b, b.program, SENSOR_ADVERTISE_ACK, ACCEL);
+    (void)show(&b, b.audio);
+    cookie = b.cookie;
+    say(&b, b.audio, SENSOR_SUBSCRIBE_ACK, ACCEL);
+    ask(&b, b.program, SENSOR_BATCH, 20000, 0);
+    assert_said_to(&b, b.audio, "ASK a82 of 7f0ef524f190 10000;");
+    publish(&b, b.audio, cookie, "one");
+    net_pass(&b.net, MS(9));
+    assert_said_to(&b, b.program, "");
+    net_pass(&b.net, MS(1));
+    assert_said_to(&b, b.program, "PUB 7f0ef524f190/1:one;");
+    bench_close(&b);
+}
+
 static void broker_passes_questions_on(void **state)
 {
     struct bench b;
@@ -1378,6 +1402,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(answers_questions),
         cmocka_unit_test(asks_questions),
         cmocka_unit_test(broker_passes_on),
+        cmocka_unit_test(latency_is_that_of_the_whole_way),
         cmocka_unit_test(broker_passes_questions_on),
         cmocka_unit_test(first_sample_is_not_lost),
         cmocka_unit_test(broker_keeps_what_stays_valid),
