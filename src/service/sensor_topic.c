@@ -242,10 +242,19 @@ static bool alive(const struct sensor_topic *topic)
     return port || topic->pubs || topic->subs || topic->keep;
 }
 
-/* A sample that stays valid is offered like a publisher. */
+/* A sample that stays valid is offered like a publisher, to those who would have got it. */
+static bool is_kept_for(const struct sensor_topic *topic, const struct sensor_peer *peer)
+{
+    struct sensor_record last;
+    uint64_t at = topic->queue.last;
+
+    return topic->persist && topic->queue.any && alive(topic) &&
+           queue_read(&topic->queue, &at, &last) && sensor_relays(last.origin, peer);
+}
+
 static bool is_offered(const struct sensor_topic *topic, const struct sensor_peer *peer)
 {
-    return (topic->persist && topic->queue.any && alive(topic)) || publishers_for(topic, peer) > 0;
+    return is_kept_for(topic, peer) || publishers_for(topic, peer) > 0;
 }
 
 /* Words are dealt with in the work timer, but samples may come before that: none of them is lost to

@@ -1046,6 +1046,31 @@ static void broker_keeps_what_stays_valid(void **state)
     bench_close(&b);
 }
 
+/* A sample that stays valid is not offered to who it came from, nor to who would not have got it. */
+static void valid_sample_is_not_offered_back(void **state)
+{
+    struct sensor_topic_message m = {.command = SENSOR_ADVERTISE, .cookie = MINE, .persist = 1};
+    struct bench b;
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 3);
+    (void)subscribe(&b, (struct rpr_sensor_sub_config){.path = ACCEL});
+    (void)show(&b, b.droid);
+    (void)show(&b, b.program);
+    say_as(&b, b.audio, m, ACCEL);
+    assert_said_to(&b, b.audio, "SUB sensor_accel0;ADVACK sensor_accel0 persist;");
+    publish(&b, b.audio, b.cookie, "valid");
+    m.command = SENSOR_UNADVERTISE;
+    say_as(&b, b.audio, m, ACCEL);
+    assert_said_to(&b, b.audio, "");
+    assert_said_to(&b, b.droid, "");
+    say(&b, b.program, SENSOR_SUBSCRIBE, ACCEL);
+    assert_said_to(
+        &b, b.program,
+        "ADV sensor_accel0 persist;SUBACK sensor_accel0 persist;PUB 7f0ef524f190/1:valid;");
+    bench_close(&b);
+}
+
 static void program_for_one_remote(void **state)
 {
     struct bench b;
@@ -1406,6 +1431,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(broker_passes_questions_on),
         cmocka_unit_test(first_sample_is_not_lost),
         cmocka_unit_test(broker_keeps_what_stays_valid),
+        cmocka_unit_test(valid_sample_is_not_offered_back),
         cmocka_unit_test(program_for_one_remote),
         cmocka_unit_test(rights_are_kept),
         cmocka_unit_test(scope_is_looked_at_again),
