@@ -101,7 +101,8 @@ static void wake_seen(struct rpr_watch *watch, uint32_t events)
     struct rpr_loop *loop = RPR_CONTAINER(watch, struct rpr_loop, wake_watch);
 
     (void)events;
-    atomic_exchange_explicit(&loop->wake_pending, false, memory_order_acq_rel);
+    atomic_exchange_explicit(&loop->wake_pending, loop->locked && MUTANT(wake_up_is_the_last),
+                             memory_order_acq_rel);
 }
 
 void rpr_loop_stop(struct rpr_loop *loop)

@@ -295,11 +295,14 @@ static void drop_idle(struct rpr_node *node)
 /* What polls rarely have to do besides. */
 static __attribute__((noinline)) void attend(struct rpr_node *node)
 {
-    atomic_store_explicit(&node->attention, false, memory_order_relaxed);
+    if (!MUTANT(attention_is_cleared_late))
+        atomic_store_explicit(&node->attention, false, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst); /* pairs with node_attention() of other threads */
     if (atomic_exchange_explicit(&node->woken, false, memory_order_relaxed))
         make_all_ready(node);
     run_commands(node);
+    if (MUTANT(attention_is_cleared_late))
+        atomic_store_explicit(&node->attention, false, memory_order_relaxed);
     if (node->missed)
         link_missed_again(node);
     drop_idle(node);

@@ -11,7 +11,7 @@ A test is called like this:
   unit.NAME/FUNCTION           a test of tests/unit/test_NAME.c; also hostile, thread, interop
   e2e.NAME/CLASS.FUNCTION      a test of tests/e2e/test_NAME.py; also interop
   model.ring/SCENARIO          tests/model/ring.c, of which it has to be one
-  sim/N                        N seeds of the simulator
+  sim/N                        N seeds of the simulator, of its small scene
 """
 import concurrent.futures
 import os
@@ -93,7 +93,8 @@ def command_of(test):
     kind, _, rest = test.partition("/")
     suite, _, name = kind.partition(".")
     if suite == "sim":
-        return [BUILD / "bin/rpr-sim", "--scene", "small", "--no-shrink", "--seeds", rest], {}, ""
+        return [BUILD / "bin/rpr-sim", "--scene", "small", "--no-shrink", "--jobs", "1", "--seeds",
+                rest], {}, ""
     if suite == "model":
         return [BUILD / "tests/model" / f"model_{name}", rest], {}, "ok\n"
     script = ROOT / "tests" / suite / f"test_{name}.py"

@@ -2,6 +2,7 @@
 /* The loop: watches, timers, waking from other threads and signal handlers, when it sleeps. */
 #include "unit/posix_sides.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -257,6 +258,27 @@ static void posts_wake(void **state)
     assert_int_equal(c.n, N_COMMANDS);
 }
 
+static bool is_woken(void)
+{
+    struct pollfd p = {.fd = loop_fd(loop), .events = POLLIN};
+
+    return poll(&p, 1, 0) == 1;
+}
+
+/* A wake-up that comes after the one before was seen is a wake-up of its own. */
+static void each_wake_up_is_one(void **state)
+{
+    (void)state;
+    assert_true(loop_settle(loop));
+    for (unsigned i = 0; i < 3; i++) {
+        assert_false(is_woken());
+        rpr_node_wake(rpr_loop_node(loop));
+        rpr_node_wake(rpr_loop_node(loop));
+        assert_true(is_woken());
+        assert_true(loop_settle(loop));
+    }
+}
+
 static void handle(int signal_number)
 {
     (void)signal_number;
@@ -378,6 +400,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(timers_are_fine_grained, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(timeout_is_kept, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(posts_wake, open_loop, close_loop),
+        cmocka_unit_test_setup_teardown(each_wake_up_is_one, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(stops_from_a_signal_handler, open_loop, close_loop),
         cmocka_unit_test(idle_costs_nothing),
         cmocka_unit_test(doorbells_wake),
