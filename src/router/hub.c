@@ -103,7 +103,8 @@ static void join_with_all(struct rpr_hub *hub, struct rpr_device *device)
         const char *b = rpr_device_name(d);
         struct pair *pair;
 
-        if (d == device || !routable(d) || find_pair(hub, a, b))
+        if (d == device || !routable(d) || find_pair(hub, a, b) ||
+            (hub->pairs && MUTANT(third_edge_is_not_joined)))
             continue;
         pair = pair_like(hub->all, a, b);
         if (pair)

@@ -681,7 +681,7 @@ static void hub_and_edge_at_once(void **state)
 
 /* Every pair of 64 edges: one message each way between each two, none lost, and the hub's counters
  * say so. One edge goes: what belonged to it goes, and nothing else. */
-static void every_pair_of_64_edges(void **state)
+static void field_4_12_every_pair_of_64_edges(void **state)
 {
     static struct ept e[FAN_MAX][FAN_MAX];
     struct fan *f = calloc(1, sizeof *f);
@@ -841,7 +841,7 @@ int main(void)
         cmocka_unit_test(field_3_7_both_edges_change_at_once),
         cmocka_unit_test(field_4_8_last_power_state_wins),
         cmocka_unit_test(hub_and_edge_at_once),
-        cmocka_unit_test(every_pair_of_64_edges),
+        cmocka_unit_test(field_4_12_every_pair_of_64_edges),
         cmocka_unit_test(flood_from_both_sides),
     };
 
