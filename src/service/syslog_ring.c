@@ -17,6 +17,7 @@
 #include <rpr/syslog.h>
 
 #include "base/bytes.h"
+#include "base/mutant.h"
 #include "wire/syslog.h"
 
 /* How long text waits for the answer to HELLO: short when nothing but acknowledgements is at stake. */
@@ -150,7 +151,8 @@ static void send_again_from(struct rpr_syslog_ring *ring, uint32_t position)
 /* The server of before is not there, and this one has nothing of what was sent to it. */
 static void other_server(struct rpr_syslog_ring *ring)
 {
-    if (ring->ended) {
+    if ((ring->ended && !MUTANT(end_in_order_is_forgotten)) ||
+        MUTANT(killed_servers_text_is_sent_again)) {
         send_again_from(ring, ring->tail);
     } else {
         ring->counters.uncertain += ring->sent - ring->tail;
@@ -183,7 +185,7 @@ static void on_ack(struct rpr_syslog_ring *ring, uint32_t offset, bool is_end)
             ring->counters.ignored++;
         return;
     }
-    if (was_asked)
+    if (was_asked && !MUTANT(rest_is_not_sent_again))
         send_again_from(ring, offset);
     else
         ring->tail = offset;
@@ -276,7 +278,7 @@ static uint32_t text_due(const struct rpr_syslog_ring *ring, uint64_t now_ns, ui
         (!ring->delay_ms || now_ns < ring->unsent_since_ns + ring->delay_ms * NS_PER_MS))
         return 0;
     for (uint32_t end = n; end; end--)
-        if (*at(ring, ring->sent + end - 1) == '\n')
+        if (*at(ring, ring->sent + end - 1) == '\n' && !MUTANT(message_ends_within_a_line))
             return end;
     return n;
 }

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/mutant.h"
 #include "service/spread.h"
 #include "wire/syslog.h"
 
@@ -142,8 +143,10 @@ static bool send_due(struct client *c, enum word word)
     case WORD_ACK:
         return !c->life || send_ack(c, c->is_new ? SYSLOG_NEW : SYSLOG_ACK);
     case WORD_END:
-        c->over = !c->life || send_ack(c, SYSLOG_END);
-        return c->over;
+        if (c->life && !send_ack(c, SYSLOG_END))
+            return false;
+        c->over = !MUTANT(text_is_taken_after_the_end);
+        return true;
     case WORD_STATE:
         message.kind = c->suspended ? SYSLOG_SUSPEND : SYSLOG_RESUME;
         break;
@@ -322,7 +325,8 @@ static enum rpr_rx_result on_transfer(struct client *c, const struct syslog_mess
         return RPR_DONE;
     }
     /* The client has dropped what was between: that is not one line. */
-    if (c->life && !c->progress && message->offset != c->life->received && !give_tail(c))
+    if (c->life && !c->progress && message->offset != c->life->received &&
+        !MUTANT(gap_joins_lines) && !give_tail(c))
         return not_now(c);
     memcpy(s->text, (const uint8_t *)msg->data + SYSLOG_TEXT_AT, message->count);
     if (!deal_with(c, s->text, message->count))
@@ -337,7 +341,7 @@ static void leave_connections(struct rpr_syslog_server *s, const struct life *li
 {
     for (struct client *c = s->clients; c; c = c->next)
         if (c->life == life)
-            c->over = true;
+            c->over = !MUTANT(kept_text_comes_twice);
 }
 
 /* Once a connection; the text before it has been dealt with: messages come in order. */

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/mutant.h"
 #include "base/text.h"
 #include "service/spread.h"
 #include "wire/test.h"
@@ -130,10 +131,11 @@ static void series_goes_on(struct target *t, bool is_last)
     if (is_last) {
         t->ended = true;
         rpr_timer_start(node, &t->timer, now + ms(RPR_TEST_VERIFY_MS));
-    } else if (!t->timer
-                    .active) { /* from the first one on: a peer that goes on and on gains nothing */
-        rpr_timer_start(node, &t->timer, now + ms(RPR_TEST_HOLD_MS));
+        return;
     }
+    /* Since the first one: a peer that goes on and on gains nothing. */
+    if (!t->timer.active && !MUTANT(series_is_held_for_ever))
+        rpr_timer_start(node, &t->timer, now + ms(RPR_TEST_HOLD_MS));
 }
 
 static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *msg)

@@ -3,6 +3,7 @@
 #include "wire/syslog.h"
 
 #include "base/bytes.h"
+#include "base/mutant.h"
 
 #define RESULT_AT 4u
 #define COUNT_AT  8u
@@ -28,7 +29,8 @@ static int decode_transfer(struct syslog_message *message, const uint8_t *header
     message->kind = SYSLOG_TRANSFER;
     message->offset = get_le32(header + RESULT_AT);
     message->count = get_le32(header + COUNT_AT);
-    if (message->count > len - SYSLOG_TEXT_AT) /* a negative one, too */
+    if (message->count > len - SYSLOG_TEXT_AT &&
+        !MUTANT(count_of_text_is_believed)) /* negative, too */
         return SYSLOG_BAD_LENGTH;
     if (message->count || len != SYSLOG_HELLO_BYTES || get_le32(header + MAGIC_AT) != MAGIC_HELLO)
         return SYSLOG_OK;

@@ -148,14 +148,14 @@ def orderly(case, lines, restarts):
     return {"lines": lines, "restarts": restarts, "missing": 0}
 
 
-def kills(case, lines, n_kills, seed=1):
+def kills(case, lines, n_kills, seed=1, kinds=("hub", "server", "client", "program")):
     """Not more than what was under way."""
     rng = random.Random(seed)
     net = Network(case, lines)
     count = dict.fromkeys(("hub", "client", "server", "program"), 0)
     for i in range(n_kills):
         net.wait_fed((i + 1) * lines // (n_kills + 1) + rng.randrange(lines // (n_kills + 1) // 2 + 1))
-        kind = ("hub", "server", "client", "program")[i % 4]
+        kind = kinds[i % len(kinds)]
         count[kind] += 1
         if kind == "program":
             net.program.kill()
@@ -190,6 +190,9 @@ def main():
         def test_orderly(self):
             print("orderly:", orderly(self, args.lines, args.orderly), flush=True)
 
+        def test_kills_in_between(self):
+            print("kills:", kills(self, args.lines, args.kills, args.seed, ("hub", "client")), flush=True)
+
         def test_kills(self):
             print("kills:", kills(self, args.lines, args.kills, args.seed), flush=True)
 
@@ -198,6 +201,7 @@ def main():
     if args.orderly:
         suite.addTest(Campaign("test_orderly"))
     if args.kills:
+        suite.addTest(Campaign("test_kills_in_between"))
         suite.addTest(Campaign("test_kills"))
     failed = not unittest.TextTestRunner(verbosity=0).run(suite).wasSuccessful()
     return 1 if failed else 0

@@ -166,6 +166,9 @@ class Restarts(Case):
     def test_orderly_restarts_every_line_once(self):
         print(campaign.orderly(self, self.LINES, 9), file=sys.stderr)
 
+    def test_kills_in_between_every_line_once(self):
+        print(campaign.kills(self, self.LINES, 10, kinds=("hub", "client")), file=sys.stderr)
+
     def test_kills_no_line_twice_none_cut(self):
         print(campaign.kills(self, self.LINES, 12), file=sys.stderr)
 

@@ -191,6 +191,7 @@ static void *run(void *ctx)
     for (;;) {
         struct block *block = take(writer);
         if (block != NULL) {
+            obey(writer); /* what was asked for before this was put */
             bool written = write_block(writer, block);
             done_with(writer, block);
             if (!written)
