@@ -316,7 +316,7 @@ int rpr_ept_unbind(rpr_ept_t ept, bool announce);
 
 #define RPR_MORE \
     1u /* more follows at once: the peer hears of it with the last one, which comes without
-                     * this, or with rpr_flush() */
+                     * this or is refused (-RPR_EAGAIN), or with rpr_flush() */
 
 /* Takes a copy of the whole message or none of it.
  * -RPR_EAGAIN: no buffer or credit; `writable` follows. -RPR_EMSGSIZE: longer than
@@ -344,7 +344,7 @@ int rpr_reserve(rpr_ept_t ept, struct rpr_buf *buf); /* errors as rpr_send() */
 int rpr_commit(rpr_ept_t ept, struct rpr_buf *buf, size_t len, unsigned flags);
 void rpr_cancel(rpr_ept_t ept, struct rpr_buf *buf);
 
-/* Rings for what was sent with RPR_MORE. */
+/* Rings for what was sent with RPR_MORE. Owner: another thread sends its last one without RPR_MORE. */
 void rpr_flush(struct rpr_device *device);
 
 /* Gives a held message back. Owner only. Exactly once per RPR_HOLD. */

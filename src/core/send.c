@@ -13,6 +13,15 @@ static inline bool control_waits(struct rpr_link *link)
            !MUTANT(data_overtakes_a_word);
 }
 
+/* Under the lock. More does not follow at once: what was sent with RPR_MORE must not wait for it, or
+ * its buffers would never come back. */
+static RPR_COLD int refused(struct rpr_link *link)
+{
+    if (link->lock || !link->node->in_poll) /* else it leaves at the end of the poll */
+        link->ops->flush(link);
+    return -RPR_EAGAIN;
+}
+
 /* Under the lock. 0: one message may be written to *slot, to e->dest. */
 static inline int claim(struct rpr_link *link, struct rpr_endpoint *e, uint32_t generation,
                         size_t len, struct rpr_slot *slot)
@@ -27,12 +36,12 @@ static inline int claim(struct rpr_link *link, struct rpr_endpoint *e, uint32_t 
         return -RPR_EMSGSIZE;
     if (RPR_UNLIKELY(!credit_left(e)) && !credit_extend(e)) {
         credit_wait(e, link);
-        return -RPR_EAGAIN;
+        return refused(link);
     }
     if (RPR_UNLIKELY((control_waits(link) && !control) ||
                      link->ops->reserve(link, slot, control))) {
         link_wait(link, e);
-        return -RPR_EAGAIN;
+        return refused(link);
     }
     if (RPR_UNLIKELY(slot->size < RPR_HEADER_BYTES + len)) { /* a device-side buffer can be short */
         link->ops->cancel(link, slot->id);
@@ -226,8 +235,8 @@ static bool send_numbered(rpr_ept_t ept, const void *data, size_t len, unsigned 
     } else if (numbered && !e->sendable) {
         *error = -RPR_ENOTCONN;
     } else if (numbered && !words_say(link, e->addr, e->dest, data, (uint32_t)len)) {
-        *error = -RPR_EAGAIN;
         link_wait(link, e);
+        *error = refused(link);
     } else if (numbered) {
         counted(e);
         finish(link, flags);
@@ -308,7 +317,7 @@ int rpr_link_full(struct rpr_link *link, struct rpr_endpoint *sender, uint32_t s
     if (size)
         return -RPR_EMSGSIZE;
     link_wait(link, sender);
-    return -RPR_EAGAIN;
+    return refused(link);
 }
 
 /* Not counted against the peer's credit, so not known to be taken by who gets it either. */
@@ -337,6 +346,7 @@ int rpr_send_to(rpr_ept_t ept, uint32_t dest, const void *data, size_t len, unsi
         error = -RPR_EAGAIN;
     if (error == -RPR_EAGAIN) {
         link_wait(link, e);
+        error = refused(link);
     } else if (!error && slot.size < RPR_HEADER_BYTES + len) {
         link->ops->cancel(link, slot.id);
         error = -RPR_EMSGSIZE;

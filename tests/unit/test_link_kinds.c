@@ -286,6 +286,29 @@ static void too_long_is_refused_and_takes_no_buffer(void **state)
     for_each_kind(check_too_long);
 }
 
+/* ---- what was to be followed by more ----------------------------------------------------------------- */
+
+static void check_more(struct joined *j, const struct kind *kind)
+{
+    unsigned n = 0;
+
+    joined_talk(j, kind);
+    while (rpr_send(j->x.h, ".", 1, RPR_MORE) == 0)
+        n++;
+    assert_in_range(n, 1, BUFFERS);
+    j->w.events[0] = '\0';
+    go_on(j, kind, MS(300));
+    assert_int_equal(j->y.n_rx, n);
+    assert_non_null(strstr(j->w.events, "x:writable;"));
+    joined_fini(j, kind);
+}
+
+static void who_is_refused_has_sent_what_he_sent(void **state)
+{
+    (void)state;
+    for_each_kind(check_more);
+}
+
 /* ---- a link that is stopped ------------------------------------------------------------------------- */
 
 static void open_stopping(struct joined *j)
@@ -470,6 +493,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(queues_and_holders_are_shown),
         cmocka_unit_test(too_long_is_refused_and_takes_no_buffer),
+        cmocka_unit_test(who_is_refused_has_sent_what_he_sent),
         cmocka_unit_test(a_stopped_link_loses_nothing),
         cmocka_unit_test(taken_down_by_who_receives),
         cmocka_unit_test(the_peer_is_told_of_sleep),
