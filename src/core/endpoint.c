@@ -510,7 +510,7 @@ void endpoint_device_up(struct rpr_endpoint *e)
     if (error) {
         e->addr = RPMSG_ADDR_ANY;
         node_pool_empty(node, e->device, "addresses");
-        if (error == -RPR_ENOMEM)
+        if (error == -RPR_ENOMEM && !MUTANT(no_memory_for_an_address_is_for_ever))
             rpr_timer_start(node, &e->again, node->now_ns + NO_ADDRESS_NS);
         return;
     }

@@ -17,7 +17,8 @@ static inline bool control_waits(struct rpr_link *link)
  * its buffers would never come back. */
 static RPR_COLD int refused(struct rpr_link *link)
 {
-    if (link->lock || !link->node->in_poll) /* else it leaves at the end of the poll */
+    if ((link->lock || !link->node->in_poll) && /* else it leaves at the end of the poll */
+        !MUTANT(refused_send_keeps_what_was_sent))
         link->ops->flush(link);
     return -RPR_EAGAIN;
 }

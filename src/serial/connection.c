@@ -261,9 +261,11 @@ static void on_connack(struct connection *c, uint64_t now)
 
     c->count->connacks_rx++;
     c->unanswered = answer ? c->unanswered - 1 : 0;
-    if (c->state == CONNECTION_ASKED) {
+    if (c->state == CONNECTION_ASKED ||
+        (c->state == CONNECTION_WAKING && MUTANT(connack_begins_what_was_given_up))) {
         begin(c, false, now);
-    } else if (c->state == CONNECTION_CONNECTED && answer && !c->confirmed && !c->started) {
+    } else if (c->state == CONNECTION_CONNECTED && answer &&
+               ((!c->confirmed && !c->started) || MUTANT(any_answer_confirms))) {
         c->confirmed = true;
     } else if (c->state == CONNECTION_CONNECTED && !MUTANT(connack_of_nothing_is_ignored)) {
         c->count->peer_restarts++;
