@@ -524,16 +524,17 @@ void endpoint_device_up(struct rpr_endpoint *e)
 void endpoint_device_down(struct rpr_endpoint *e)
 {
     struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
+    uint32_t addr = e->addr;
 
-    if (e->addr == RPMSG_ADDR_ANY)
+    if (addr == RPMSG_ADDR_ANY)
         return;
-    answered(e);
-    ns_forget(e);
-    address_free(addresses_of(e), e->addr);
     link_lock(link);
     e->addr = RPMSG_ADDR_ANY; /* senders put it into their messages: none after this */
     e->sendable = false;
     link_unlock(link);
+    address_free(addresses_of(e), addr);
+    answered(e);
+    ns_forget(e); /* not before nobody can send: it holds data back */
     e->announced = false;
     endpoint_unbind(e, RPR_UNBOUND_LOST);
     link_go_on(link, e);
@@ -707,16 +708,17 @@ static int end(rpr_ept_t ept, bool quiet)
     e->state = RPR_EPT_CLOSING;
     names_remove(e);
     take_off(e);
-    if (e->addr != RPMSG_ADDR_ANY) {
-        address_free(addresses_of(e), e->addr);
-        tell_end(e, quiet);
-    }
-    credit_stop(e);
     if (link)
         link_lock(link);
     next_generation(e);
     if (link)
         link_unlock(link);
+    if (e->addr !=
+        RPMSG_ADDR_ANY) { /* once nobody can send: a word that is forgotten holds data back */
+        address_free(addresses_of(e), e->addr);
+        tell_end(e, quiet);
+    }
+    credit_stop(e);
     endpoint_set_send(e, e->on_control ? link : NULL, e->dest, false);
     if (link)
         link_go_on(link, e);

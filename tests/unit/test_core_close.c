@@ -637,6 +637,111 @@ static void closed_with_messages_kept_when_credit_is_due(void **state)
     bench_fini(&t);
 }
 
+/* ---- a thread that sends meanwhile -------------------------------------------------------------- */
+
+/* The owner is about to take the lock of the link: just then another thread sends. */
+static struct thread {
+    struct ept *sender; /* NULL: it does nothing */
+    bool runs;
+    unsigned n_tries;
+    int first_error;
+} thread;
+
+static void *new_lock(void *ctx)
+{
+    return ctx; /* any */
+}
+
+static void free_lock(void *ctx, void *lock)
+{
+    (void)ctx;
+    (void)lock;
+}
+
+static void take_lock(void *lock)
+{
+    int error;
+
+    (void)lock;
+    if (!thread.sender || thread.runs)
+        return;
+    thread.runs = true;
+    error = rpr_send(thread.sender->h, "data", 4, 0);
+    thread.runs = false;
+    assert_int_not_equal(error, 0);
+    if (!thread.n_tries++)
+        thread.first_error = error;
+}
+
+static bool try_lock(void *lock)
+{
+    (void)lock;
+    return true;
+}
+
+static void give_lock(void *lock)
+{
+    (void)lock;
+}
+
+static bool on_owner(void *ctx)
+{
+    (void)ctx;
+    return !thread.runs;
+}
+
+/* Bound, and the ACK has not left. */
+static void open_locked(struct bench *t)
+{
+    memset(t, 0, sizeof *t);
+    memset(&thread, 0, sizeof thread);
+    world_init(&t->world);
+    t->world.platform.lock_new = new_lock;
+    t->world.platform.lock_free = free_lock;
+    t->world.platform.lock = take_lock;
+    t->world.platform.trylock = try_lock;
+    t->world.platform.unlock = give_lock;
+    t->world.platform.on_owner = on_owner;
+    t->node = world_node(&t->world, "me");
+    t->wire = calloc(1, sizeof *t->wire);
+    t->wire->world = &t->world;
+    t->wire->slot_size = 496 + RPMSG_HEADER_BYTES;
+    assert_int_equal(rpr_link_register(t->node, &t->wire->link, &wire_ops, "peer", "wire", true),
+                     0);
+    t->x = (struct ept)EPT(&t->world, "x");
+    settle(&t->world, t->node);
+    wire_up(t->wire, RPR_DIALECT_NUTTX, false, 16);
+    wire_ns(t->wire, "svc", 77, NS_CREATE);
+    settle(&t->world, t->node);
+    ept_open(&t->x, rpr_device_find(t->node, "peer"), "svc");
+    assert_events(&t->world, "x:bound 77;");
+    assert_said(t->wire, "");
+    thread.sender = &t->x;
+}
+
+static void data_does_not_leave_when_its_answer_is_forgotten(void **state)
+{
+    struct bench t;
+
+    (void)state;
+    open_locked(&t);
+    assert_int_equal(rpr_ept_close(t.x.h), 0);
+    assert_true(thread.n_tries > 1);
+    assert_int_equal(thread.first_error, -RPR_EAGAIN); /* the ACK has to leave first */
+    thread.sender = NULL;
+    settle(&t.world, t.node);
+    assert_said(t.wire, "");
+    bench_fini(&t);
+
+    open_locked(&t);
+    rpr_link_down(&t.wire->link, "gone");
+    assert_true(thread.n_tries > 1);
+    assert_int_equal(thread.first_error, -RPR_EAGAIN);
+    thread.sender = NULL;
+    assert_said(t.wire, "");
+    bench_fini(&t);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -660,6 +765,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(stale_handles_are_refused_by_every_function),
         cmocka_unit_test(closed_when_credit_is_due),
         cmocka_unit_test(closed_with_messages_kept_when_credit_is_due),
+        cmocka_unit_test(data_does_not_leave_when_its_answer_is_forgotten),
     };
     return RUN_TESTS(tests, argc, argv);
 }
