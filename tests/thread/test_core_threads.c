@@ -340,7 +340,7 @@ static void endpoints_are_closed_under_them(void **state)
     (void)state;
     stage_init(s, true);
     start(s);
-    for (unsigned i = 0; i < 6000; i++) {
+    for (unsigned i = 0; i < 6000 || s->n_received < 1000; i++) {
         turn(s);
         if (i % 37 == 0) {
             uint32_t which = i / 37 % N_EPTS;
@@ -354,7 +354,6 @@ static void endpoints_are_closed_under_them(void **state)
         }
     }
     stage_fini(s);
-    assert_true(s->n_received > 0);
     free(s);
 }
 
@@ -367,7 +366,7 @@ static void the_link_is_lost_under_them(void **state)
     stage_init(s, false);
     start(s);
     assert_int_equal(pthread_create(&poster, NULL, post_some, s), 0);
-    for (unsigned i = 0; i < 6000; i++) {
+    for (unsigned i = 0; i < 6000 || s->n_received < 1000; i++) {
         turn(s);
         if (i % 101 == 0)
             pair_over(&s->pair);
@@ -376,7 +375,6 @@ static void the_link_is_lost_under_them(void **state)
     pthread_join(poster, NULL);
     stage_fini(s);
     assert_int_equal(s->n_run, 100);
-    assert_true(s->n_received > 0);
     free(s);
 }
 
