@@ -165,7 +165,9 @@ static void unused(struct rpr_link *link, rpr_ept_t ept, const struct rpr_buf *b
     struct rpr_endpoint *e = ept.endpoint;
 
     link->ops->cancel(link, buf->id);
-    if (endpoint_generation(e) == ept.generation && e->dest == buf->dest) {
+    if (endpoint_generation(e) == ept.generation &&
+        atomic_load_explicit(&e->link, memory_order_relaxed) == link && /* whose lock we have */
+        e->dest == buf->dest) {
         e->tx_left += !MUTANT(cancel_takes_the_credit);
         if (e->wait_credit && e->sendable) {
             e->wait_credit = false;
