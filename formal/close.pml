@@ -4,8 +4,8 @@
  * or its send fails. Nothing is committed for an endpoint that is closed, nothing is written to the
  * memory of a connection that was freed, no reservation is lost, and nobody hangs.
  *
- * Source: src/core/send.c: enter claim reserve rpr_commit rpr_cancel still_there unused not_on_link
- * Source: src/core/endpoint.c: end endpoint_set_send endpoint_finish object_new object_put endpoint_device_down endpoint_device_up
+ * Source: src/core/send.c: enter claim control_waits reserve rpr_commit rpr_cancel still_there unused not_on_link
+ * Source: src/core/endpoint.c: end endpoint_set_send endpoint_finish object_new object_put endpoint_device_down endpoint_device_up tell_end
  * Source: src/core/link.c: retire outstanding bury_incarnations link_bury rpr_link_up
  * Source: src/core/core.h: link_lock link_unlock
  *
@@ -18,11 +18,15 @@
  *
  * Ghosts: `over` has a bit for each generation whose `closed` ran; `freed` for each incarnation.
  *
- * Abstracted: buffers and credit (formal/credit.pml), callbacks of the owner, the name service's word.
+ * Data waits for the CREATE_ACK of its endpoint (`word`), which leaves some time after the bind or never.
+ *
+ * Abstracted: buffers and credit (formal/credit.pml), callbacks of the owner, other words.
  * Memory is sequentially consistent here: all but the first load of the link is under locks, and that
  * one is only believed when it is read again under the lock.
  *
  * Check:
+ * Defect: -DFORGET_FIRST (a word that is not needed any more is forgotten before sends have ended)
+ * Defect: -DANY_LINK (credit goes back to an endpoint under the lock of a link that it has left)
  * Defect: -DNO_RECHECK (the link is not looked at again under its lock)
  * Defect: -DNO_GENERATION (commit does not look at the generation)
  * Defect: -DUNLOCKED_CLOSE (the send part is changed without the lock)
@@ -44,12 +48,16 @@ bit freed[N_INC], zombie[N_INC];
 /* The endpoint object. */
 byte e_link = NONE, generation = 1;
 bit sendable, closing;
+bit word;  /* its CREATE_ACK waits to be sent: no data before */
+byte said; /* a bit for each generation: the ACK of this binding has left */
+byte handle = 1; /* the generation that was given out last */
 byte over; /* a bit for each generation */
 
 bit woken; /* the owner is to look at its zombies */
 byte n_done;
 
-#define is_over(g) ((over >> (g)) & 1)
+#define is_over(g)  ((over >> (g)) & 1)
+#define has_said(g) ((said >> (g)) & 1)
 
 inline take(l, me)
 {
@@ -67,7 +75,7 @@ proctype sender(byte me)
 	byte l, g, inc, tries;
 	bit ok;
 
-	g = generation; /* the handle; it may have been closed by the time it is used */
+	g = handle; /* its endpoint may have been closed by the time it is used */
 again:
 	tries++;
 	/* enter() */
@@ -90,7 +98,7 @@ again:
 	od;
 	/* claim(), reserve(), under the lock */
 	atomic {
-		ok = (generation == g && sendable);
+		ok = (generation == g && sendable && !word);
 		if
 		:: ok ->
 			assert(incarnation[l] != 0);
@@ -126,7 +134,16 @@ again:
 			if
 #ifndef NO_GENERATION
 			:: generation != g -> skip /* unused(): cancelled */
-			:: generation == g && (e_link != l || !sendable) -> skip
+			:: generation == g && (e_link != l || !sendable) ->
+				if /* unused(): its credit is given back */
+#ifndef ANY_LINK
+				:: e_link != l -> skip
+				:: e_link == l ->
+#else
+				:: true ->
+#endif
+					assert(e_link == l) /* whose lock we have */
+				fi
 			:: generation == g && e_link == l && sendable ->
 #else
 			:: true ->
@@ -138,7 +155,7 @@ again:
 	};
 	if
 	:: ok -> /* commit: into the rings of the incarnation, for the endpoint of the handle */
-		assert(!freed[inc] && !is_over(g) && incarnation[l] == inc + 1)
+		assert(!freed[inc] && !is_over(g) && incarnation[l] == inc + 1 && has_said(g))
 	:: !ok
 	fi;
 	leave(l);
@@ -168,6 +185,19 @@ inline set_send(new_link, new_sendable)
 	if
 	:: locked != NONE -> leave(locked)
 	:: locked == NONE
+	fi
+}
+
+/* ns_word(), endpoint_bind(); then ns_flush(), now or never */
+inline bind(l)
+{
+	word = 1;
+	set_send(l, 1);
+	if
+	:: take(l, OWNER);
+		leave(l);
+		atomic { word = 0; said = said | (1 << generation) }
+	:: true
 	fi
 }
 
@@ -201,9 +231,13 @@ inline down(l)
 {
 	if
 	:: e_link == l && !closing ->
+#ifdef FORGET_FIRST
+		word = 0;
+#endif
 		take(l, OWNER);
 		sendable = 0;
 		leave(l);
+		atomic { word = 0; said = said & (255 - (1 << generation)) }
 		set_send(l, 0);
 		set_send(NONE, 0)
 	:: e_link != l || closing
@@ -228,6 +262,9 @@ inline close()
 {
 	closing = 1;
 	held = e_link;
+#ifdef FORGET_FIRST
+	word = 0;
+#endif
 #ifndef UNLOCKED_CLOSE
 	if
 	:: held != NONE -> take(held, OWNER)
@@ -241,6 +278,7 @@ inline close()
 	:: held == NONE
 	fi;
 #endif
+	word = 0; /* tell_end(): ns_forget(), or DESTROY */
 	set_send(NONE, 0);
 	/* endpoint_finish(): `closed` gives the context back; object_put() */
 	atomic { over = over | (1 << (generation - 1)); closing = 0 }
@@ -253,7 +291,7 @@ active proctype owner()
 
 	up(0, 0);
 	up(1, 2);
-	set_send(0, 1); /* opened and bound */
+	bind(0); /* opened */
 	run sender(0);
 	run sender(1);
 	if
@@ -261,20 +299,21 @@ active proctype owner()
 		down(0);
 		up(0, 1);
 		set_send(0, 0);
-		set_send(0, 1)
+		bind(0)
 	:: /* the device is reached through another hub from now on */
 		down(0);
 		set_send(1, 0);
-		set_send(1, 1)
+		bind(1)
 	:: true
 	fi;
 	if
 	:: /* closed; the next endpoint in the same memory, on the other link: object_new() clears
 	    * all but link, quick and generation */
 		close();
+		handle = generation;
 		sendable = 0;
 		set_send(1, 0);
-		set_send(1, 1)
+		bind(1)
 	:: incarnation[0] != 0 -> down(0)
 	:: true
 	fi;
