@@ -17,6 +17,8 @@
 #define NO_MEMORY_REST_NS MS(1000)
 #define BYE_REST_NS       MS(25) /* our own POWEROFF is believed only if nothing follows it */
 #define OUTPUT_NS         MS(1) / 2
+#define WORDS_PAUSE_NS    MS(10) /* NuttX announces as long as it has buffers */
+#define WORDS_END_NS      MS(50) /* and had a byte to go on by */
 
 static void start(struct connection *c, enum connection_timer timer, uint64_t at)
 {
@@ -99,7 +101,55 @@ static void relax(struct connection *c)
 
 static void drained(struct connection *c)
 {
-    c->undrained = c->n_starts = 0;
+    if (!c->wary || MUTANT(announcing_peer_is_believed))
+        c->undrained = c->n_starts = 0;
+}
+
+/* ---- a peer that announces ----------------------------------------------------------------------- */
+
+/* NuttX announces all its services in one go, on the thread that reads. When its transmit buffers are
+ * used up that thread reads on, answers STAYWAKE, keeps what it reads, and goes on announcing after
+ * any byte. So neither RELAXWAKE nor STAYWAKEACK nor silence proves that it has drained; but it has
+ * if it answered STAYWAKE, and says no word for a while after it. Who has words to say is asked as
+ * soon as it pauses, for that byte; else it is asked when there is something to send. */
+static void wait_for_words(struct connection *c, uint64_t now)
+{
+    c->poked = false;
+    start(c, TIMER_WORDS, now + WORDS_PAUSE_NS);
+}
+
+void connection_on_word(struct connection *c, uint64_t now)
+{
+    c->wary = !c->ours;
+    if (c->wary)
+        wait_for_words(c, now);
+}
+
+void connection_on_word_sent(struct connection *c)
+{
+    c->wary = !c->ours;
+    c->poked = false;
+}
+
+static void trust(struct connection *c)
+{
+    stop(c, TIMER_WORDS);
+    c->wary = c->poked = false;
+    drained(c);
+}
+
+static void poke(struct connection *c, uint64_t now)
+{
+    if (!c->wary || !connection_is_up(c) || c->wake == WAKE_WAKING)
+        return; /* on_awake() */
+    if (c->poked) {
+        trust(c);
+    } else if (c->writing) {
+        wait_for_words(c, now); /* it must not overtake what it is to follow */
+    } else {
+        relax(c);
+        stay_wake(c, now);
+    }
 }
 
 /* ---- connecting -------------------------------------------------------------------------------- */
@@ -163,6 +213,10 @@ static void on_awake(struct connection *c, uint64_t now)
     c->wake = WAKE_AWAKE;
     stop(c, TIMER_WAKE);
     drained(c);
+    if (c->wary) {
+        c->poked = true;
+        start(c, TIMER_WORDS, now + WORDS_END_NS);
+    }
     c->traffic_ns = now;
     if (c->state == CONNECTION_WAKING)
         ask(c, now);
@@ -197,7 +251,7 @@ static void begin(struct connection *c, bool by_connreq, uint64_t now)
     stop(c, TIMER_HALF_OPEN);
     if (c->wake == WAKE_ASLEEP)
         stop(c, TIMER_WAKE);
-    drained(c);
+    trust(c);
     c->by_connreq = by_connreq;
     c->confirmed = !by_connreq;
     c->started = c->announced = c->ours = false;
@@ -205,6 +259,7 @@ static void begin(struct connection *c, bool by_connreq, uint64_t now)
     c->n_asked = 0;
     c->traffic_ns = now;
     c->state = CONNECTION_CONNECTED;
+    c->wary = true; /* it announces */
     if (by_connreq)
         say(c, RPR_UART_CONNACK);
     if (c->ops->begin(c->ctx))
@@ -220,7 +275,7 @@ static void end(struct connection *c, enum connection_state next, const char *re
     stop_all(c);
     c->doubted = 0;
     c->power_byte = 0;
-    c->ours = false;
+    c->ours = c->wary = false;
     c->state = next;
     c->ops->end(c->ctx, reason);
 }
@@ -414,6 +469,7 @@ void connection_on_frame(struct connection *c, bool good, uint64_t now)
 void connection_on_ours(struct connection *c)
 {
     c->ours = true;
+    trust(c);
 }
 
 /* ---- sending ------------------------------------------------------------------------------------ */
@@ -439,6 +495,11 @@ bool connection_may_send(struct connection *c, uint64_t at, bool written, uint64
 {
     if (!connection_is_up(c) || c->wake == WAKE_WAKING)
         return false;
+    if (c->wary && !has_room(c, at)) {
+        if (c->timer[TIMER_WORDS] == RPR_POLL_IDLE)
+            wait_for_words(c, now);
+        return false; /* poke() asks */
+    }
     if (c->wake == WAKE_AWAKE) {
         if (has_room(c, at))
             return true;
@@ -455,14 +516,10 @@ void connection_on_sent(struct connection *c, uint64_t at, uint64_t now)
 {
     c->start_at[c->n_starts++ % CHUNK_STARTS] = at;
     c->undrained++;
+    c->poked = false;
+    stop(c, TIMER_WORDS);
     c->traffic_ns = now;
     c->writing = true;
-}
-
-void connection_shut_window(struct connection *c)
-{
-    if (c->undrained < c->window)
-        c->undrained = c->window;
 }
 
 static void watch_half_open(struct connection *c, uint64_t now)
@@ -630,6 +687,9 @@ static void fire(struct connection *c, enum connection_timer timer, uint64_t now
         break;
     case TIMER_HALF_OPEN:
         half_open(c, now);
+        break;
+    case TIMER_WORDS:
+        poke(c, now);
         break;
     case TIMER_CLOSE:
         close_late(c, now);

@@ -42,6 +42,7 @@ enum connection_timer {
     TIMER_HALF_OPEN, /* no START since we announced ourselves */
     TIMER_CLOSE,     /* waited long enough for what was queued */
     TIMER_OUTPUT,    /* look at the carrier's output queue again */
+    TIMER_WORDS,     /* no word of the name service came: see poke() */
     N_TIMERS
 };
 
@@ -86,6 +87,8 @@ struct connection {
     bool ours;          /* the peer needs no window */
     bool lossy;         /* but the wire does; set after init */
     uint32_t undrained; /* frames since the last sign that the peer drained */
+    bool wary;          /* it may be announcing, and then what else is a sign is none */
+    bool poked;         /* it has answered STAYWAKE since the last word or frame */
     uint32_t n_starts;  /* of them, in start_at: where the last CHUNK_STARTS began */
     uint64_t start_at[CHUNK_STARTS];
     bool writing;        /* a frame has begun and is not written yet */
@@ -122,6 +125,7 @@ void connection_on_next(struct connection *c, uint8_t byte, uint64_t now);
 void connection_on_control(struct connection *c, uint8_t byte, bool in_frame, uint64_t now);
 void connection_on_start(struct connection *c);
 void connection_on_frame(struct connection *c, bool good, uint64_t now);
+void connection_on_word(struct connection *c, uint64_t now); /* in a frame: of the name service */
 
 /* The carrier has taken the first `n` bytes of `out`. */
 void connection_on_written(struct connection *c, size_t n, uint64_t now);
@@ -144,8 +148,8 @@ bool connection_may_send(struct connection *c, uint64_t at, bool written, uint64
 /* It has begun. */
 void connection_on_sent(struct connection *c, uint64_t at, uint64_t now);
 
-/* And no other may, before the peer has drained. */
-void connection_shut_window(struct connection *c);
+/* It is of the name service. */
+void connection_on_word_sent(struct connection *c);
 
 /* Is there a session, or what is queued of one? */
 bool connection_is_up(const struct connection *c);

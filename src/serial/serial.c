@@ -301,8 +301,13 @@ static const struct connection_ops connection_ops = {
 
 /* ---- receiving ------------------------------------------------------------------------------------ */
 
+static bool is_name_service(const uint8_t *body)
+{
+    return get_le32(body + RPR_FRAME_HEADER_BYTES + 4) == RPMSG_ADDR_NS;
+}
+
 /* A whole frame is where the decoder put it. */
-static void take_frame(struct serial *s)
+static void take_frame(struct serial *s, uint64_t now)
 {
     struct session *session = s->session;
 
@@ -312,6 +317,8 @@ static void take_frame(struct serial *s)
     }
     s->count.frames_rx++;
     session->heard = true;
+    if (is_name_service(s->decoder.to))
+        connection_on_word(&s->connection, now);
     s->peer_has_crc |= get_le16(s->decoder.to) != 0;
     queue_push(&session->rx, session->receiving, s->decoder.n - RPR_FRAME_HEADER_BYTES);
     session->receiving = QUEUE_NONE;
@@ -325,7 +332,7 @@ static void on_event(struct serial *s, enum rpr_frame_event event, uint64_t now)
     if (s->decoder.inside || event == RPR_FRAME_GOOD || event == RPR_FRAME_BAD)
         connection_on_start(&s->connection);
     if (event == RPR_FRAME_GOOD)
-        take_frame(s);
+        take_frame(s, now);
     if (event == RPR_FRAME_GOOD || event == RPR_FRAME_BAD)
         connection_on_frame(&s->connection, event == RPR_FRAME_GOOD, now);
     else if (event == RPR_FRAME_CONTROL)
@@ -475,14 +482,6 @@ static bool anything_queued(struct serial *s)
     return any;
 }
 
-/* NuttX announces all its services in one go, reads on in the middle of it, and keeps what it reads:
- * then its RELAXWAKE and STAYWAKEACK prove nothing. What it is sent in that time are answers to what
- * it announces: of those one at a time. */
-static bool is_name_service(const uint8_t *message)
-{
-    return get_le32(message + 4) == RPMSG_ADDR_NS;
-}
-
 static bool next_frame(struct serial *s, uint64_t now)
 {
     struct session *session = s->session;
@@ -499,8 +498,8 @@ static bool next_frame(struct serial *s, uint64_t now)
     rpr_frame_seal(body, n, with_crc(s));
     rpr_frame_begin(&s->encoder, body, n);
     connection_on_sent(&s->connection, s->staged, now);
-    if (is_name_service(body + RPR_FRAME_HEADER_BYTES) && !MUTANT(many_answers_at_once))
-        connection_shut_window(&s->connection);
+    if (is_name_service(body))
+        connection_on_word_sent(&s->connection);
     return true;
 }
 

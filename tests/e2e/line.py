@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "interop"))
 import nuttx_wire as wire  # noqa: E402
-from nuttx_node import Crash, Node  # noqa: E402
+from nuttx_node import BUILT_IN, Crash, Node  # noqa: E402
 from nuttx_uart import Port  # noqa: E402
 
 POWEROFF = 0x76
@@ -130,10 +130,10 @@ class Line(Background):
 class NuttX(Background):
     """A NuttX edge on a terminal that somebody else made (pty:)."""
 
-    def __init__(self, path, name, remote, **options):
+    def __init__(self, path, name, remote, services=BUILT_IN, **options):
         self.fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         tty.setraw(self.fd)
-        self.node = Node(name, edge=True)
+        self.node = Node(name, services, edge=True)
         self.port = Port(self.node, remote, **options)
         self.heard = []  # ("control", byte) and ("frame", body), in order
         self.splitter = wire.Splitter()
@@ -172,6 +172,12 @@ class NuttX(Background):
         """CPUs that the hub has joined it with."""
         with self.lock:
             return sorted(device.name for device in self.port.link.routed.values())
+
+    def bound(self, name):
+        with self.lock:
+            links = [self.port.link, *self.port.link.routed.values()]
+            found = [link.by_name(name) for link in links]
+        return all(e and e.dest != wire.ANY for e in found[1:]) and len(found) > 1
 
     def messages(self):
         """(position in `heard`, dst, payload) of each frame."""

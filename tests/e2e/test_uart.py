@@ -503,6 +503,19 @@ class Order(Uart):
             control.close()
         self.assertFalse(edge.port.hung)
 
+    def test_announcements_do_not_hang_nuttx(self):
+        """B1, H-19: two edges announce more services than they have buffers, on each of their devices, and
+        read on in the middle of it. The hub's answers must not fill what they have."""
+        services = ("rpmsg-ping", *(f"svc{i}" for i in range(50)))
+        hub = Daemon(self, "ap", "--route", "all", "--link", f"e0=pty:{self.dir}/e0.pty",
+                     "--link", f"e1=pty:{self.dir}/e1.pty")
+        edges = [self.keep(NuttX(self.dir / f"{name}.pty", name, "ap", services))
+                 for name in ("e0", "e1")]
+        eventually(lambda: any(e.port.hung or e.error for e in edges)
+                   or all(e.bound(name) for e in edges for name in services),
+                   "all services, routed", 60)
+        self.assertEqual([(None, False)] * 2, [(e.error, e.port.hung) for e in edges])
+
     def test_edge_powers_off(self):
         hub = Daemon(self, "ap", "--link", f"e0=pty:{self.dir}/e0.pty")
         edge = self.nuttx("e0", hub)

@@ -587,7 +587,18 @@ static void drain(struct two *t)
     say(t, "77");
 }
 
-/* A word of the name service is followed by nothing before the board has drained. */
+/* The board has no more to announce, and has shown it: it is asked when there is more to send than its
+ * window takes. */
+static void announced(struct two *t, struct ept *e)
+{
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(ept_send(e, "to ask for"), 0);
+    for (unsigned i = 0; i < 6; i++) {
+        pass_two(t, MS(60));
+        drain(t);
+    }
+}
+
 static void a_board_connects(void **state)
 {
     struct two t;
@@ -600,13 +611,9 @@ static void a_board_connects(void **state)
     say(&t, "79 79");
     assert_string_equal(heard(&t), "79 78 78");
     say(&t, "78 7e 77");
-    assert_string_equal(heard(&t), "7d [64] 77 75"); /* our CONNREQ had not left yet */
-    say(&t, "74");
-    assert_string_equal(heard(&t), "[64]");
+    assert_string_equal(heard(&t), "7d [64] [64]"); /* our CONNREQ had not left yet */
     say_ns(&t, "svc", 1024, NS_CREATE);
     assert_events(&t.world, "x:bound 1024;");
-    assert_string_equal(heard(&t), "77 79");
-    say(&t, "78");
     assert_string_equal(heard(&t), "[64]"); /* CREATE_ACK */
     say_frame(&t, 1024, ept_addr(&x), "hi", 2, false);
     assert_events(&t.world, "x:rx hi;");
@@ -615,6 +622,55 @@ static void a_board_connects(void **state)
     assert_int_equal(info_of(&t, 0).unanswered, 0);
     pass_two(&t, MS(30));
     assert_string_equal(heard(&t), "77");
+    two_fini(&t);
+}
+
+/* It announces in one go, reads on and answers meanwhile, and keeps what it reads: only that it answered
+ * and then said nothing of the name service for 50 ms is a sign that it has drained. */
+static void walkthrough_b1_a_board_that_announces(void **state)
+{
+    struct two t;
+    struct ept e[15];
+    char name[8];
+
+    (void)state;
+    one_init(&t, (struct rpr_serial_config){0});
+    for (unsigned i = 0; i < 15; i++) {
+        e[i] = (struct ept)EPT(&t.world, "e");
+        snprintf(name, sizeof name, "s%02u", i);
+        ept_open(&e[i], t.device[0], name);
+    }
+    (void)settle_two(&t);
+    say(&t, "79 79");
+    (void)heard(&t);
+    say(&t, "78 7e 77");
+    assert_string_equal(heard(&t), "7d [64] [64] [64] [64] [64] [64]");
+    for (unsigned i = 0; i < 10; i++) {
+        pass_two(&t, MS(9));
+        say(&t, "79 77");
+        say_ns(&t, "other", 1030 + i, NS_CREATE);
+        assert_string_equal(heard(&t), i ? "78" : "77 78");
+    }
+    pass_two(&t, MS(9));
+    assert_string_equal(heard(&t), "");
+    pass_two(&t, MS(1));
+    assert_string_equal(heard(&t), "75"); /* by that byte it goes on announcing */
+    say(&t, "74 77");
+    say_ns(&t, "other", 1050, NS_CREATE);
+    assert_string_equal(heard(&t), "");
+    pass_two(&t, MS(10));
+    assert_string_equal(heard(&t), "77 79");
+    say(&t, "78 77");
+    pass_two(&t, MS(49));
+    assert_string_equal(heard(&t), "");
+    pass_two(&t, MS(1)); /* now it must have */
+    assert_string_equal(heard(&t), "[64] [64] [64] [64] [64] [64]");
+    pass_two(&t, MS(10));
+    assert_string_equal(heard(&t), "77 75");
+    say(&t, "74");
+    assert_string_equal(heard(&t), "");
+    pass_two(&t, MS(50));
+    assert_string_equal(heard(&t), "[64] [64] [64] [64]");
     two_fini(&t);
 }
 
@@ -669,7 +725,7 @@ static void walkthrough_b4_half_a_frame_of_the_former_life(void **state)
     t.line.end[0].room = 4096;
     (void)settle_two(&t);
     assert_int_equal(t.line.end[0].n, 2);
-    assert_string_equal(heard(&t), "7d 75");
+    assert_string_equal(heard(&t), "7d 79");
     assert_int_equal(info_of(&t, 0).tx_lost, 1);
     two_fini(&t);
 }
@@ -808,11 +864,13 @@ static void walkthrough_b1_small_frames_wait_for_a_sign(void **state)
     one_connected(&t, (struct rpr_serial_config){.buffers = 32});
     ept_open(&x, t.device[0], "svc");
     say_ns(&t, "svc", 1024, NS_CREATE);
-    drain(&t);
+    announced(&t, &x);
     waits = info_of(&t, 0).waits;
     for (unsigned i = 0; i < 14; i++)
         assert_int_equal(ept_send(&x, "tiny"), 0);
     (void)settle_two(&t);
+    assert_string_equal(heard(&t), "75");
+    say(&t, "74");
     assert_string_equal(heard(&t), "[28] [28] [28] [28] 77 79");
     pass_two(&t, MS(150));
     assert_string_equal(heard(&t), "79");
@@ -838,12 +896,14 @@ static void long_frames_wait_for_the_window(void **state)
     one_connected(&t, (struct rpr_serial_config){.buffers = 32, .window = 3});
     ept_open(&x, t.device[0], "svc");
     say_ns(&t, "svc", 1024, NS_CREATE);
-    drain(&t);
+    announced(&t, &x);
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(rpr_send(x.h, data, sizeof data, 0), 0);
     (void)settle_two(&t);
-    assert_string_equal(heard(&t), "[224] [224] [224] 77 79");
+    assert_string_equal(heard(&t), "79");
     say(&t, "78");
+    assert_string_equal(heard(&t), "[224] [224] [224] 77 75");
+    say(&t, "74");
     assert_string_equal(heard(&t), "[224] [224]");
     two_fini(&t);
 }
@@ -1001,6 +1061,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(down_and_up_at_once),
         cmocka_unit_test(what_was_queued_is_counted),
         cmocka_unit_test(a_board_connects),
+        cmocka_unit_test(walkthrough_b1_a_board_that_announces),
         cmocka_unit_test(nothing_before_the_session_nothing_after),
         cmocka_unit_test(walkthrough_b4_half_a_frame_of_the_former_life),
         cmocka_unit_test(walkthrough_b6_a_session_ends_and_begins_in_one_read),

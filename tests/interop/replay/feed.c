@@ -42,7 +42,7 @@ static void see_request(struct leg *leg, const struct view_message *m)
     for (size_t i = 0; i < play->n_pings; i++) {
         struct play_ping *p = &play->pings[i];
 
-        if (p->leg != leg || p->sent || strcmp(p->name, m->service) != 0)
+        if (p->leg != leg || p->sent || p->len != m->len || strcmp(p->name, m->service) != 0)
             continue;
         p->sent = true;
         p->ours = get_le64(m->payload + 8);

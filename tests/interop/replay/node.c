@@ -224,8 +224,11 @@ bool node_ping(struct leg *leg, const struct todo *todo)
     config.device = device_of(leg, todo->name, &service);
     if (!config.device || !play->ping || play->n_pings == N_PINGS)
         return false;
-    *p = (struct play_ping){
-        .play = play, .leg = leg, .recorded = todo->cookie, .wants = (todo->flags & PING_ACK) != 0};
+    *p = (struct play_ping){.play = play,
+                            .leg = leg,
+                            .len = todo->len,
+                            .recorded = todo->cookie,
+                            .wants = (todo->flags & PING_ACK) != 0};
     snprintf(p->name, sizeof p->name, "%s", todo->name);
     if (rpr_ping_start(play->ping, &config, &run) != 0)
         return false;

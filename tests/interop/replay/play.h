@@ -48,6 +48,7 @@ struct play_ping {
     struct play *play;
     struct leg *leg;
     char name[NAME_BYTES];   /* service, "r:" included */
+    uint32_t len;            /* several wait for room, and leave in an order of their own */
     uint64_t recorded, ours; /* cookies */
     uint8_t fill;            /* its data */
     bool wants, sent, fed, answered;
