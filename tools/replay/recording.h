@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RECORDING_LINKS 32u
+#define RECORDING_LINKS 256u /* one byte says which */
 #define RECORDING_NAME  32u
 
 enum recording_dir { RECORDING_AB, RECORDING_BA, RECORDING_MARK };

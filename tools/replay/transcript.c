@@ -11,6 +11,18 @@ struct maker {
     uint8_t *body[RECORDING_LINKS][2];
 };
 
+/* Longer than anybody waits for anything; a damaged recording may have times of any kind. */
+#define LONGEST_PAUSE_NS UINT64_C(600000000000)
+
+static uint64_t sane_time(const struct transcript *t, uint64_t t_ns)
+{
+    uint64_t last = t->n_events ? t->events[t->n_events - 1].t_ns : t_ns & (UINT64_MAX >> 2);
+
+    if (t_ns < last)
+        return last;
+    return t_ns - last > LONGEST_PAUSE_NS ? last + LONGEST_PAUSE_NS : t_ns;
+}
+
 static bool add(struct maker *m, const struct transcript_event *event)
 {
     struct transcript *t = m->transcript;
@@ -24,7 +36,9 @@ static bool add(struct maker *m, const struct transcript_event *event)
         t->events = more;
         m->room = room;
     }
-    t->events[t->n_events++] = *event;
+    t->events[t->n_events] = *event;
+    t->events[t->n_events].t_ns = sane_time(t, event->t_ns);
+    t->n_events++;
     return true;
 }
 

@@ -39,7 +39,9 @@ static void see_request(struct leg *leg, const struct view_message *m)
 {
     struct play *play = leg->play;
 
-    for (size_t i = 0; i < play->n_pings; i++) {
+    while (play->first_unsent < play->n_pings && play->pings[play->first_unsent].sent)
+        play->first_unsent++;
+    for (size_t i = play->first_unsent; i < play->n_pings; i++) {
         struct play_ping *p = &play->pings[i];
 
         if (p->leg != leg || p->sent || p->len != m->len || strcmp(p->name, m->service) != 0)
@@ -64,7 +66,7 @@ static void see_frame(struct leg *leg)
     if (m.kind == VIEW_ping_req)
         see_request(leg, &m);
     if (node_sensor_word(&m, &command) &&
-        strncmp(m.service, ROUTE_PREFIX, strlen(ROUTE_PREFIX)) != 0)
+        (play->ours == VIEW_B || strncmp(m.service, ROUTE_PREFIX, strlen(ROUTE_PREFIX)) != 0))
         leg->actual_words[command]++;
     if (play->verbose)
         printf("    %12.6f %s ours: %s %s len %zu\n", (double)play->now / 1e9,

@@ -68,6 +68,8 @@ static void do_ping(struct leg *leg, const struct view_message *m)
 
     if (is_hubs(leg->play, m->service))
         return; /* passed on */
+    if (!(get_le32(m->payload) & PING_ACK) && leg->play->n_todo > N_TODO / 2)
+        return; /* one of a flood, and nobody answers it */
     t = will_do(leg, TODO_PING, m->service);
     t->len = (uint32_t)m->len;
     t->flags = get_le32(m->payload);

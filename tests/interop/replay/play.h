@@ -24,7 +24,7 @@
 
 #define PATIENCE_NS UINT64_C(200000000) /* for what a fed frame answers, and for a mark's state */
 #define N_ENDPOINTS 256u
-#define N_PINGS     4096u
+#define N_PINGS     65536u
 #define N_TODO      256u
 #define N_TOPICS    32u
 #define SENSOR      RPR_SENSOR_SERVICE
@@ -119,7 +119,7 @@ struct play {
 
     struct play_endpoint endpoint[N_ENDPOINTS];
     struct play_ping pings[N_PINGS];
-    size_t n_pings;
+    size_t n_pings, first_unsent;
     struct todo todo[N_TODO];
     size_t n_todo;
 
