@@ -104,7 +104,10 @@ class Line(Background):
     def turn(self):
         with self.lock:
             fds = [fd for fd in self.masters if fd is not None]
-        readable, _, _ = select.select([*fds, self.wake_read], [], [], 1)
+        try:
+            readable, _, _ = select.select([*fds, self.wake_read], [], [], 1)
+        except OSError:  # pulled out meanwhile
+            return
         if self.wake_read in readable:
             os.read(self.wake_read, 4096)
         with self.lock:
@@ -130,14 +133,15 @@ class Line(Background):
 class NuttX(Background):
     """A NuttX edge on a terminal that somebody else made (pty:)."""
 
-    def __init__(self, path, name, remote, services=BUILT_IN, **options):
+    def __init__(self, path, name, remote, services=BUILT_IN, node=None, **options):
         self.fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         tty.setraw(self.fd)
-        self.node = Node(name, services, edge=True)
+        self.node = node or Node(name, services, edge=True)
         self.port = Port(self.node, remote, **options)
         self.heard = []  # ("control", byte) and ("frame", body), in order
         self.splitter = wire.Splitter()
         self.gone = False
+        self.n_jobs = 0
         super().__init__()
 
     def turn(self):
@@ -173,6 +177,13 @@ class NuttX(Background):
         with self.lock:
             return sorted(device.name for device in self.port.link.routed.values())
 
+    def do(self, job):
+        """A thread of the node runs it, now."""
+        with self.lock:
+            self.n_jobs += 1
+            self.port.spawn(f"shell{self.n_jobs}", job)
+        self.kick()
+
     def bound(self, name):
         with self.lock:
             links = [self.port.link, *self.port.link.routed.values()]
@@ -186,8 +197,9 @@ class NuttX(Background):
                     for at, (what, body) in enumerate(self.heard) if what == "frame"]
 
     def close(self):
-        super().close()
-        os.close(self.fd)
+        if not self.stopping:
+            super().close()
+            os.close(self.fd)
 
 
 __all__ = ["Background", "Crash", "Line", "NuttX", "POWEROFF", "wire"]

@@ -74,7 +74,11 @@ class Device:
 
     def start_services(self):
         for service in self.node.services:
-            yield from self.create(service, wire.ANY, self.node.handlers[service])
+            yield from self.create(service, wire.ANY, self.node.handlers[service],
+                                   bound=self.node.bound.get(service))
+        for service, cpu, handler, bound in self.node.clients:
+            if cpu == self.name:
+                yield from self.create(service, wire.ANY, handler, bound=bound)
 
     def in_order_of_end(self):
         """Ping and test go first, then what was registered later than they, in its order."""
@@ -264,8 +268,13 @@ class Node:
         self.handlers = dict.fromkeys(services)
         self.handlers["rpmsg-ping"] = self.ping
         self.servers = {}
+        self.bound = {}  # what a service does when it is bound
+        self.clients = []  # of services that one CPU has: what looks for it there
         self.ping_errors = 0
         self.pings = {}  # cookie -> answered
+
+    def client(self, service, cpu, handler, bound):
+        self.clients.append((service, cpu, handler, bound))
 
     def ping(self, endpoint, _src, payload):
         """Answers a request that wants it; believes every response."""
