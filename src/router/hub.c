@@ -109,6 +109,8 @@ static void join_with_all(struct rpr_hub *hub, struct rpr_device *device)
         pair = pair_like(hub->all, a, b);
         if (pair)
             add_pair(hub, pair);
+        else
+            hub->incomplete = true;
     }
 }
 
@@ -124,6 +126,19 @@ static void link_is_there(struct rpr_hub *hub, struct rpr_device *device)
                 pair_place(p, i, device);
     if (hub->all && !hub->stopping)
         join_with_all(hub, device);
+}
+
+/* Pairs for which there was no memory. */
+static void complete(struct rpr_hub *hub)
+{
+    struct rpr_device *d;
+
+    if (!hub->incomplete || !hub->all || hub->stopping)
+        return;
+    hub->incomplete = false;
+    for (d = rpr_device_next(hub->node, NULL); d; d = rpr_device_next(hub->node, d))
+        if (routable(d))
+            join_with_all(hub, d);
 }
 
 /* Up, down, suspended or running. */
@@ -170,12 +185,14 @@ static void on_event(void *ctx, const struct rpr_event *event)
 {
     struct rpr_hub *hub = ctx;
 
-    if (event->kind == RPR_EVENT_DEVICE_ADDED)
+    if (event->kind == RPR_EVENT_DEVICE_ADDED) {
         link_is_there(hub, event->device);
-    else if (event->kind == RPR_EVENT_DEVICE_STATE)
+    } else if (event->kind == RPR_EVENT_DEVICE_STATE) {
+        complete(hub);
         link_changed(hub, event->device);
-    else if (event->kind == RPR_EVENT_DEVICE_REMOVED)
+    } else if (event->kind == RPR_EVENT_DEVICE_REMOVED) {
         link_is_gone(hub, event->device);
+    }
 }
 
 /* ---- interface ---------------------------------------------------------------------------------------- */

@@ -50,6 +50,7 @@ struct rpr_hub {
     struct rpr_service *service;
     struct rpr_observer observer;
     bool stopping;
+    bool incomplete; /* there was no memory for some pair of "every pair" */
 };
 
 struct pair *pair_new(struct rpr_hub *hub, const struct rpr_pair_config *config, const char *a,
