@@ -452,6 +452,24 @@ static void a_service_that_refuses_leaves_it_to_the_next(void **state)
     bench_fini(&t);
 }
 
+/* Kept, and said again: whoever takes it then is the only one. */
+static void said_again_it_is_taken_once(void **state)
+{
+    struct bench t;
+
+    (void)state;
+    bench_init(&t, RPR_DIALECT_NUTTX);
+    t.bind_error = -RPR_ENOMEM;
+    open_service(&t, "svc");
+    event(&t, "svc", 7, NS_CREATE);
+    assert_int_equal(info(&t).n_announcements, 1);
+    t.bind_error = 0;
+    event(&t, "svc", 7, NS_CREATE);
+    assert_events(&t.world, "offered svc 7;offered svc 7;y:bound 7;");
+    assert_int_equal(info(&t).n_announcements, 0);
+    bench_fini(&t);
+}
+
 /* An answer that never left is no answer, be it ACK or CREATE: the announcement is there for the
  * next one. */
 static void closed_before_the_answer_left(void **state)
@@ -910,6 +928,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_late_endpoint_takes_the_oldest),
         cmocka_unit_test(at_most_256_are_kept),
         cmocka_unit_test(a_service_that_refuses_leaves_it_to_the_next),
+        cmocka_unit_test(said_again_it_is_taken_once),
         cmocka_unit_test(closed_before_the_answer_left),
         cmocka_unit_test(offered_and_closed_before_the_ack_left),
         cmocka_unit_test(names_of_one_hash),
