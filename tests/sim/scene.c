@@ -406,7 +406,8 @@ static void calm_down(struct scene *scene)
 {
     scene->calm = true;
     scene->sim.quiet = true;
-    scene->sim.no_memory_percent = 0;
+    scene->sim.no_memory_percent = 0; /* there is memory again */
+    scene->sim.no_memory_at = 0;
     free_everything(scene);
     settle(scene);
     for (unsigned i = 0; i < scene->sim.n_hosts; i++) {
