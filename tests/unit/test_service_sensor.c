@@ -898,6 +898,158 @@ static void asks_questions(void **state)
     bench_close(&b);
 }
 
+static void assert_closed_for(struct bench *b, const char *reason)
+{
+    struct wire_message m;
+    bool destroyed = false;
+
+    settle_all(b);
+    while (wire_get(b->audio->wire, &m, true))
+        destroyed |= m.dst == RPMSG_ADDR_NS && get_le32(m.data + 36) == NS_DESTROY;
+    assert_true(destroyed);
+    assert_string_equal(peer_info(b, "audio").reason, reason);
+    assert_false(peer_info(b, "audio").bound);
+    assert_non_null(strstr(b->net.w.log, "rpmsg-sensor of audio is closed"));
+    b->net.w.log[0] = '\0';
+    peer_down(b->audio);
+    settle_all(b);
+    come_up(b, b->audio); /* its next connection is as good as any */
+    assert_string_equal(peer_info(b, "audio").reason, "");
+}
+
+static void on_flush(void *ctx)
+{
+    strcat(((struct bench *)ctx)->heard, "flush;");
+}
+
+/* A publisher that keeps samples says itself when they have left. */
+static void publisher_with_a_fifo(void **state)
+{
+    static const struct rpr_sensor_pub_ops fifo_ops = {.flush = on_flush};
+    struct bench b;
+    struct rpr_sensor_pub *pub;
+    struct rpr_sensor_sub *sub;
+    uint32_t size;
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 1);
+    pub = advertise(&b, (struct rpr_sensor_pub_config){.path = ACCEL, .ops = &fifo_ops});
+    sub = subscribe(&b, (struct rpr_sensor_sub_config){.path = ACCEL});
+    say(&b, b.audio, SENSOR_SUBSCRIBE, ACCEL);
+    (void)show(&b, b.audio);
+    ask(&b, b.audio, SENSOR_FLUSH, 0, 1);
+    assert_heard(&b, "publishers 1;flush;");
+    assert_said_to(&b, b.audio, "ANSWER 1 0;");
+    assert_int_equal(question(&b, sub, RPR_SENSOR_FLUSH, ""), 0);
+    publish_text(pub, "kept");
+    assert_true(rpr_sensor_backlog(pub, &size) > 0 && size > 0);
+    rpr_sensor_flushed(pub);
+    assert_heard(&b, "flush;kept;flushed;answer 0 ;");
+    assert_said_to(&b, b.audio, "PUB 7f0ef524f190/1:kept 7f0ef524f190/1:;");
+    assert_int_equal(rpr_sensor_backlog(pub, &size), 0);
+    bench_close(&b);
+}
+
+/* What a subscriber of this node asks for is told to publishers, and again when it changes. */
+static void wishes_are_told(void **state)
+{
+    struct bench b;
+    struct rpr_sensor_sub *sub;
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 1);
+    sub = subscribe(&b, (struct rpr_sensor_sub_config){.path = ACCEL, .nonwakeup = true});
+    say(&b, b.audio, SENSOR_ADVERTISE, ACCEL);
+    assert_said_to(&b, b.audio,
+                   "SUB sensor_accel0;ADVACK sensor_accel0;ASK aa9 of 7f0ef524f190 1;");
+    rpr_sensor_set_interval(sub, 1000);
+    rpr_sensor_set_latency(sub, 2000);
+    assert_said_to(&b, b.audio, "ASK a81 of 7f0ef524f190 1000;ASK a82 of 7f0ef524f190 2000;");
+    (void)subscribe(&b, (struct rpr_sensor_sub_config){.path = ACCEL});
+    assert_said_to(&b, b.audio,
+                   "ASK a81 of 7f0ef524f190 0;ASK a82 of 7f0ef524f190 0;"
+                   "ASK aa9 of 7f0ef524f190 0;");
+    bench_close(&b);
+}
+
+static void questions_are_bounded(void **state)
+{
+    static uint8_t bytes[SENSOR_IOCTL_BYTES + 600];
+    struct sensor_ioctl_message m = {
+        .command = SENSOR_IOCTL, .cookie = 0x33, .request = SENSOR_GET_INFO};
+    struct bench b;
+    struct rpr_sensor_sub *sub;
+    unsigned n = 0;
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 2);
+    sub = subscribe(&b, (struct rpr_sensor_sub_config){.path = ACCEL});
+    say(&b, b.audio, SENSOR_ADVERTISE, ACCEL);
+    (void)show(&b, b.audio);
+    m.proxy = b.cookie;
+    (void)sensor_ioctl_encode(bytes, &m);
+    put_le32(bytes + 28, 600); /* more than is taken */
+    wire_put(b.audio->wire, PEER, peer_addr(b.audio, RPR_SENSOR_SERVICE), bytes, 480);
+    assert_closed_for(&b, "a question is shorter than its argument");
+    say(&b, b.audio, SENSOR_ADVERTISE, ACCEL);
+    while (question(&b, sub, 0x0a86, "") == 0)
+        n++;
+    assert_int_equal(n, 64);
+    assert_int_equal(question(&b, sub, 0x0a86, ""), -RPR_EBUSY);
+    assert_int_equal(question(&b, sub, 1, ""), -RPR_EINVAL);
+    say(&b, b.program, SENSOR_SUBSCRIBE, ACCEL);
+    (void)show(&b, b.program);
+    ask(&b, b.program, 0x0a86, 0, 9);
+    assert_said_to(&b, b.program, "ANSWER 9 -16;");
+    rpr_sensor_unsubscribe(sub); /* nobody is told of the 64 */
+    b.heard[0] = '\0';
+    net_pass(&b.net, S(2));
+    assert_heard(&b, "");
+    bench_close(&b);
+}
+
+/* Several topics of one peer share its messages, and none of them waits for another to run dry. */
+static void topics_take_turns(void **state)
+{
+    struct bench b;
+    struct rpr_sensor_pub *accel, *baro;
+    char text[101];
+    const char *said;
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 1);
+    accel = advertise(&b, (struct rpr_sensor_pub_config){.path = ACCEL});
+    baro = advertise(&b, (struct rpr_sensor_pub_config){.path = BARO});
+    say_as(&b, b.audio,
+           (struct sensor_topic_message){.command = SENSOR_SUBSCRIBE, .cookie = 0xacce1}, ACCEL);
+    say_as(&b, b.audio,
+           (struct sensor_topic_message){.command = SENSOR_SUBSCRIBE, .cookie = 0xba50}, BARO);
+    (void)show(&b, b.audio);
+    publish_text(accel, "a");
+    publish_text(baro, "b");
+    assert_said_to(&b, b.audio, "PUB acce1/1:a ba50/1:b;");
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    for (unsigned i = 0; i < 30; i++)
+        publish_text(accel, text);
+    publish_text(baro, "soon");
+    said = show(&b, b.audio);
+    assert_non_null(strstr(said, "soon"));
+    assert_true(strstr(said, "soon") < said + strlen(said) / 2); /* in the second message of many */
+    assert_int_equal(link_info(&b, ACCEL, "audio").tx, 31);
+    /* One of two topics that wait is given up. */
+    b.audio->wire->n_free = 0;
+    publish_text(accel, "a");
+    publish_text(baro, "b");
+    say_as(&b, b.audio,
+           (struct sensor_topic_message){.command = SENSOR_UNSUBSCRIBE, .cookie = 0xba50}, BARO);
+    for (unsigned i = 0; i < 3; i++)
+        b.audio->wire->free[b.audio->wire->n_free++] = i;
+    net_pass(&b.net, MS(20));
+    assert_said_to(&b, b.audio, "PUB acce1/1:a;");
+    bench_close(&b);
+}
+
 /* ---- between programs and remotes ---------------------------------------------------------------------- */
 
 static void broker_passes_on(void **state)
@@ -1157,25 +1309,6 @@ static void scope_is_looked_at_again(void **state)
 
 /* ---- peers that lie ----------------------------------------------------------------------------------------- */
 
-static void assert_closed_for(struct bench *b, const char *reason)
-{
-    struct wire_message m;
-    bool destroyed = false;
-
-    settle_all(b);
-    while (wire_get(b->audio->wire, &m, true))
-        destroyed |= m.dst == RPMSG_ADDR_NS && get_le32(m.data + 36) == NS_DESTROY;
-    assert_true(destroyed);
-    assert_string_equal(peer_info(b, "audio").reason, reason);
-    assert_false(peer_info(b, "audio").bound);
-    assert_non_null(strstr(b->net.w.log, "rpmsg-sensor of audio is closed"));
-    b->net.w.log[0] = '\0';
-    peer_down(b->audio);
-    settle_all(b);
-    come_up(b, b->audio); /* its next connection is as good as any */
-    assert_string_equal(peer_info(b, "audio").reason, "");
-}
-
 static void liars_lose_their_endpoint(void **state)
 {
     struct bench b;
@@ -1426,6 +1559,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(asleep_and_awake),
         cmocka_unit_test(answers_questions),
         cmocka_unit_test(asks_questions),
+        cmocka_unit_test(publisher_with_a_fifo),
+        cmocka_unit_test(wishes_are_told),
+        cmocka_unit_test(questions_are_bounded),
+        cmocka_unit_test(topics_take_turns),
         cmocka_unit_test(broker_passes_on),
         cmocka_unit_test(latency_is_that_of_the_whole_way),
         cmocka_unit_test(broker_passes_questions_on),
