@@ -127,13 +127,13 @@ const struct rpr_syslog_ring *rpr_syslog_client_ring(const struct rpr_syslog_cli
 
 struct rpr_syslog_server;
 
-#define RPR_SYSLOG_SERVER_COUNTERS(X)                                               \
-    X(lines)     /* given to the sink */                                            \
-    X(bytes)     /* of text that came */                                            \
-    X(cut)       /* lines longer than line_bytes: given in parts, each as a line */ \
-    X(tails)     /* unfinished lines of clients that went: given as lines */        \
-    X(malformed) /* messages with a wrong length, count, command or cookie */       \
-    X(refused)   /* clients: too many, or no memory */
+#define RPR_SYSLOG_SERVER_COUNTERS(X)                                                                  \
+    X(lines)     /* given to the sink */                                                               \
+    X(bytes)     /* of text that came */                                                               \
+    X(cut)       /* lines longer than line_bytes: given in parts, each as a line */                    \
+    X(tails)     /* unfinished lines of clients that went: given as lines */                           \
+    X(malformed) /* messages with a wrong length, count, command or cookie: they end their endpoint */ \
+    X(refused) /* clients: too many, or no memory */
 
 struct rpr_syslog_server_counters {
 #define RPR_SYSLOG_FIELD(name) uint64_t name;

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/mutant.h"
+#include "base/text.h"
 #include "service/spread.h"
 #include "wire/syslog.h"
 
@@ -291,6 +292,32 @@ static bool deal_with(struct client *c, char *text, uint32_t len)
 
 /* ---- messages ------------------------------------------------------------------------------------------ */
 
+static void close_client(struct client *c)
+{
+    if (c->closing)
+        return;
+    c->closing = true;
+    rpr_timer_stop(c->server->node, &c->timer);
+    (void)rpr_ept_close(c->ept);
+}
+
+/* It sent what no client sends: its endpoint ends, and its reason is in the log. */
+static void end_liar(struct client *c, const char *what)
+{
+    const struct rpr_platform *platform = platform_of(c->server);
+    char line[128];
+    struct text text = text_start(line, sizeof line);
+
+    c->server->counters.malformed++;
+    text_add(&text, rpr_device_name(c->device));
+    text_add(&text, ": rpmsg-syslog: ");
+    text_add(&text, what);
+    text_add(&text, "; its endpoint is closed");
+    if (platform->log)
+        platform->log(platform->ctx, RPR_LOG_WARNING, line);
+    close_client(c);
+}
+
 static void received(struct client *c, const struct syslog_message *message)
 {
     struct rpr_syslog_server *s = c->server;
@@ -321,7 +348,7 @@ static enum rpr_rx_result on_transfer(struct client *c, const struct syslog_mess
     struct rpr_syslog_server *s = c->server;
 
     if (message->count > s->config.message_bytes) {
-        s->counters.malformed++;
+        end_liar(c, "a message is longer than any device's");
         return RPR_DONE;
     }
     /* The client has dropped what was between: that is not one line. */
@@ -351,7 +378,7 @@ static void on_hello(struct client *c, const struct syslog_message *message)
     struct life *life = find_life(s, message->life);
 
     if (c->life) {
-        s->counters.malformed++;
+        end_liar(c, "a second HELLO");
         return;
     }
     c->is_new = !life;
@@ -371,19 +398,10 @@ static void on_hello(struct client *c, const struct syslog_message *message)
     say(c, WORD_ACK);
 }
 
-static void close_client(struct client *c)
-{
-    if (c->closing)
-        return;
-    c->closing = true;
-    rpr_timer_stop(c->server->node, &c->timer);
-    (void)rpr_ept_close(c->ept);
-}
-
 static void on_echo(struct client *c, const struct syslog_message *message)
 {
     if (!c->cookie || message->kind != SYSLOG_SYNC || message->cookie != c->cookie) {
-        c->server->counters.malformed++;
+        end_liar(c, "an answer that was not asked for");
         return;
     }
     c->cookie = 0;
@@ -402,7 +420,7 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *
         return RPR_LATER; /* behind the one that waits */
     memcpy(header, msg->data, msg->len < sizeof header ? msg->len : sizeof header);
     if (syslog_decode(&message, header, msg->len)) {
-        c->server->counters.malformed++;
+        end_liar(c, "a wrong length, count or command");
         return RPR_DONE;
     }
     switch (message.kind) {
@@ -622,10 +640,13 @@ void rpr_syslog_server_look(struct rpr_syslog_server *s)
 
 static void resume_client(struct client *c)
 {
+    rpr_ept_t ept = c->ept;
+    struct rpr_ept_info info;
+
     c->refused = false;
-    (void)rpr_ept_resume(c->ept);
-    if (c->refused || c->closing)
-        return;
+    (void)rpr_ept_resume(ept);
+    if (rpr_ept_info(ept, &info) || c->refused || c->closing)
+        return; /* stale: what was kept was a lie, and `c` is gone */
     if (c->gone) {
         finish(c);
     } else if (c->suspended) {
