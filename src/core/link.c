@@ -202,13 +202,14 @@ static void watch_used_ring(struct rpr_link *link)
 }
 
 /* The first one that waits for a buffer: where words are numbered, and as many are on their way as may
- * be, control endpoints wait for the peer to hear them. Under the lock. */
+ * be, control endpoints wait for the peer to hear them, and so does data that is behind words of the name
+ * service. Under the lock. */
 static struct rpr_endpoint *first_waiter(const struct rpr_link *link)
 {
     struct rpr_endpoint *e = link->wait_head;
     bool full = e && words_full(link);
 
-    while (e && full && (e->flags & RPR_EPT_CONTROL) && !e->later)
+    while (e && full && !e->later && ((e->flags & RPR_EPT_CONTROL) || link->control_head))
         e = e->next_wait;
     return e;
 }
