@@ -339,7 +339,8 @@ static bool match(void *ctx, struct rpr_device *device, const char *name)
     return cpu_name_valid(rpr_device_name(device), RPR_NAME_MAX) && router_control_parse(name, cpu);
 }
 
-/* A hub that announces itself from a new address has restarted without a word. */
+/* A hub that announces itself from a new address has restarted without a word. And what it announced of
+ * that CPU's endpoints before it heard that we closed its former one ended with that. */
 static void close_former(struct rpr_edge *edge, const struct control *now)
 {
     struct control *c = edge->controls;
@@ -348,6 +349,7 @@ static void close_former(struct rpr_edge *edge, const struct control *now)
         c = c->next;
     if (c)
         close_control(c, "its hub has started anew");
+    rpr_routed_forget(now->hub, now->cpu);
 }
 
 static int bind(void *ctx, struct rpr_device *device, const char *name, uint32_t addr)

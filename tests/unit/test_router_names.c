@@ -221,6 +221,40 @@ static void announced_while_refused(void **state)
     clash_close(&c);
 }
 
+/* What a hub announces before it hears that its offer was given up is of nobody once it offers anew:
+ * it says of that what still holds. */
+static void announced_while_given_up(void **state)
+{
+    struct rpr_device_info info;
+    struct clash c;
+
+    (void)state;
+    clash_init(&c);
+    hub_offers(&c, 0);
+    hub_offers(&c, 1);
+    peer_create(c.hub[1], "r:droid:svc",
+                1100); /* droid has chosen that hub, and nobody needs the other */
+    net_pass(&c.net, MS(10));
+    assert_device(&c, RPR_DEVICE_ROUTED, RPR_DEVICE_UP, "bp");
+    assert_peer_said(c.hub[0], "1024:HELLO;DESTROY router:droid;");
+    peer_create(c.hub[0], "r:droid:gone", 1050);
+    (void)net_settle(&c.net);
+    peer_down(c.hub[1]);
+    peer_create(c.hub[0], "router:droid", 1025);
+    (void)net_settle(&c.net);
+    assert_peer_said(c.hub[0], "ACK router:droid;");
+    peer_create(c.hub[0], "r:droid:svc", 1051);
+    peer_router(c.hub[0], 1025, "router:droid",
+                (struct router_message){.cmd = ROUTER_CREATE, .cpuname = "audio"});
+    net_pass(&c.net, MS(10));
+    assert_device(&c, RPR_DEVICE_ROUTED, RPR_DEVICE_UP, "ap");
+    rpr_device_info(device_of(c.node, "droid"), &info);
+    assert_int_equal(info.n_announcements, 1);
+    ept_open(&c.e, device_of(c.node, "droid"), "svc");
+    assert_events(&c.net.w, "e:bound 1051;");
+    clash_close(&c);
+}
+
 /* The edge goes before the hubs do, with a name refused. */
 static void edge_closes_with_a_name_refused(void **state)
 {
@@ -247,6 +281,7 @@ int main(void)
         cmocka_unit_test(field_4_12_first_hub_wins),
         cmocka_unit_test(refused_one_goes),
         cmocka_unit_test(announced_while_refused),
+        cmocka_unit_test(announced_while_given_up),
         cmocka_unit_test(edge_closes_with_a_name_refused),
     };
 
