@@ -293,6 +293,7 @@ static void what_comes_before_the_answer_is_the_peers(void **state)
     ept_open(&t.x, t.device, "svc");
     settle(&t.world, t.node);
     arrive(&t, 77, 2);
+    assert_events(&t.world, "x:bound 77;x:rx m;x:rx m;"); /* never before it is bound */
     ept_bind_to(&t.x, t.wire, t.node, "svc", 77);
     hear_sent(&t, 4);
     assert_int_equal(info(&t).dropped, 2);

@@ -256,6 +256,52 @@ static void control_endpoints_say_words(void **state)
     bench_fini(&t);
 }
 
+static void try_again(struct ept *e)
+{
+    (void)ept_send(e, "more");
+}
+
+/* While the peer has not heard as many as may be on their way, the owner sleeps: there are buffers, but
+ * not for a control endpoint, nor for data that is behind words of the name service. */
+static void who_waits_for_words_sleeps(void **state)
+{
+    (void)state;
+    for (unsigned control = 0; control < 2; control++) {
+        struct bench t;
+        struct ept others[9];
+        char name[8];
+
+        bench_init(&t, RPR_DIALECT_RPR);
+        if (control)
+            open_control(&t, &t.x, "svc");
+        else
+            ept_open(&t.x, t.device, "svc");
+        settle(&t.world, t.node);
+        (void)wire_said(t.wire);
+        hear_ns(&t, 1, "svc", 77, NS_CREATE_ACK);
+        hear(&t, 1);
+        for (unsigned i = 0; i < 9 && !control; i++) {
+            others[i] = (struct ept)EPT(&t.world, "e");
+            snprintf(name, sizeof name, "s%u", i);
+            ept_open(&others[i], t.device, name);
+        }
+        for (unsigned i = 0; i < 8 && control; i++)
+            assert_int_equal(ept_send(&t.x, "m"), 0);
+        settle(&t.world, t.node);
+        (void)wire_said(t.wire);
+        t.x.on_writable = try_again;
+        assert_int_equal(ept_send(&t.x, "more"), -RPR_EAGAIN);
+        t.world.events[0] = '\0';
+        settle(&t.world, t.node);
+        pass(&t.world, t.node, MS(50));
+        assert_events(&t.world, ""); /* it is not told that it may write, in vain */
+        assert_said(t.wire, "");
+        hear(&t, 9);
+        assert_non_null(strstr(wire_said(t.wire), "1024>77 more;"));
+        bench_fini(&t);
+    }
+}
+
 /* Nobody else is sent numbers: NuttX would not know what they are. */
 static void others_hear_no_numbers(void **state)
 {
@@ -445,6 +491,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(numbers_wrap),
         cmocka_unit_test(a_word_waits_for_a_buffer),
         cmocka_unit_test(control_endpoints_say_words),
+        cmocka_unit_test(who_waits_for_words_sleeps),
         cmocka_unit_test(others_hear_no_numbers),
         cmocka_unit_test(words_are_taken_once_and_in_order),
         cmocka_unit_test(a_word_is_an_agreement),
