@@ -136,6 +136,34 @@ static void every_pair_forgets(void **state)
     star_close(&s);
 }
 
+/* A pair for which there was no memory when its link came is made later. */
+static void every_pair_has_no_memory(void **state)
+{
+    struct star s;
+    unsigned n_of_a_link;
+
+    (void)state;
+    memset(&s, 0, sizeof s);
+    net_init(&s.net);
+    s.ap = net_node(&s.net, "ap");
+    assert_int_equal(rpr_hub_open(s.ap, &s.hub), 0);
+    assert_int_equal(rpr_hub_pair_add(s.hub, &(struct rpr_pair_config){0}), 0);
+    s.net.w.n_allocs = 0;
+    s.edge[0] = peer_new(&s.net, s.ap, star_cpu[0]);
+    n_of_a_link = s.net.w.n_allocs;
+    peer_up(AUDIO, RPR_DIALECT_NUTTX);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "");
+    s.net.w.fail_in = n_of_a_link + 1; /* the pair is what comes after that */
+    s.edge[1] = peer_new(&s.net, s.ap, star_cpu[1]);
+    assert_int_equal(s.net.w.fail_in, 0);
+    peer_up(DROID, RPR_DIALECT_NUTTX);
+    star_settle(&s);
+    assert_peer_said(AUDIO, "CREATE router:droid;");
+    assert_peer_said(DROID, "CREATE router:audio;");
+    star_close(&s);
+}
+
 /* Links that come later, go for good, and come again, before the hub and after it. */
 static void links_come_and_go(void **state)
 {
@@ -827,6 +855,7 @@ int main(void)
         cmocka_unit_test(pairs_are_checked),
         cmocka_unit_test(own_settings_replace_those_of_every_pair),
         cmocka_unit_test(every_pair_forgets),
+        cmocka_unit_test(every_pair_has_no_memory),
         cmocka_unit_test(links_come_and_go),
         cmocka_unit_test(stop_tells_all),
         cmocka_unit_test(walkthrough_b2_hub_closes_without_stop),

@@ -221,6 +221,25 @@ static void announced_while_refused(void **state)
     clash_close(&c);
 }
 
+/* A hub that is refused says of that CPU that it sleeps, and that ends with its session. */
+static void asleep_by_who_is_refused(void **state)
+{
+    struct clash c;
+
+    (void)state;
+    clash_init(&c);
+    hub_offers(&c, 0);
+    hub_offers(&c, 1);
+    peer_router(c.hub[1], 1024, "router:droid", (struct router_message){.cmd = ROUTER_SUSPEND});
+    (void)net_settle(&c.net);
+    assert_device(&c, RPR_DEVICE_ROUTED, RPR_DEVICE_SUSPENDED, "ap");
+    peer_router(c.hub[1], 1024, "router:droid",
+                (struct router_message){.cmd = ROUTER_CREATE, .cpuname = "audio"});
+    (void)net_settle(&c.net);
+    assert_device(&c, RPR_DEVICE_ROUTED, RPR_DEVICE_UP, "ap");
+    clash_close(&c);
+}
+
 /* What a hub announces before it hears that its offer was given up is of nobody once it offers anew:
  * it says of that what still holds. */
 static void announced_while_given_up(void **state)
@@ -281,6 +300,7 @@ int main(void)
         cmocka_unit_test(field_4_12_first_hub_wins),
         cmocka_unit_test(refused_one_goes),
         cmocka_unit_test(announced_while_refused),
+        cmocka_unit_test(asleep_by_who_is_refused),
         cmocka_unit_test(announced_while_given_up),
         cmocka_unit_test(edge_closes_with_a_name_refused),
     };

@@ -271,6 +271,34 @@ static void hub_ignores_what_is_older_than_hello(void **state)
     star_close(&s);
 }
 
+/* So does what it said of its power: the edge of the next session has not said that it sleeps. */
+static void power_ends_with_its_session(void **state)
+{
+    struct star s;
+
+    (void)state;
+    star_nuttx(&s);
+    peer_hello(s.edge[0], 1040, star_control[0]);
+    star_settle(&s);
+    (void)peer_said(s.edge[0]);
+    peer_down(s.edge[1]);
+    peer_up(s.edge[1], RPR_DIALECT_NUTTX);
+    star_settle(&s);
+    (void)peer_said(s.edge[1]);
+    peer_ack(s.edge[1], star_control[1], 1042);
+    star_settle(&s);
+    assert_peer_said(s.edge[0], "1040:DESTROY;1040:CREATE;");
+    assert_peer_said(s.edge[1], "1042:CREATE;");
+    peer_router(s.edge[0], 1040, star_control[0], (struct router_message){.cmd = ROUTER_SUSPEND});
+    peer_hello(s.edge[0], 1040, star_control[0]);
+    star_settle(&s);
+    assert_peer_said(s.edge[1], "");
+    peer_router(s.edge[0], 1040, star_control[0], (struct router_message){.cmd = ROUTER_SUSPEND});
+    star_settle(&s);
+    assert_peer_said(s.edge[1], "1042:SUSPEND;");
+    star_close(&s);
+}
+
 /* The same where a session ended before the hub had read its first HELLO: that is none for the next. */
 static void hub_knows_which_create_a_hello_answers(void **state)
 {
@@ -954,6 +982,7 @@ int main(void)
         cmocka_unit_test(hub_says_hello_before_routes),
         cmocka_unit_test(data_before_the_other_end_is_told),
         cmocka_unit_test(hub_ignores_what_is_older_than_hello),
+        cmocka_unit_test(power_ends_with_its_session),
         cmocka_unit_test(hub_knows_which_create_a_hello_answers),
         cmocka_unit_test(hub_numbers_create_for_its_own),
         cmocka_unit_test(hub_survives_odd_messages),
