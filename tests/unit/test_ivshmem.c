@@ -424,11 +424,15 @@ static void memory_that_comes_late_or_is_too_small(void **state)
     for (unsigned layout = 0; layout < 3; layout++) {
         struct bench t;
         unsigned waits = layout == RPR_IVSHMEM_LITE ? 1 : 0;
+        unsigned n_allocs;
 
         bench_begin(&t, layout);
         start(&t, waits);
-        run(&t, S(5));
-        if (layout != RPR_IVSHMEM_SIM) /* where either makes it */
+        run(&t, S(1));
+        n_allocs = t.side[waits].world.n_allocs;
+        run(&t, S(4));
+        assert_int_equal(t.side[waits].world.n_allocs, n_allocs); /* looks cost nothing */
+        if (layout != RPR_IVSHMEM_SIM)                            /* where either makes it */
             assert_string_equal(side_info(&t.side[waits]).reason, "does not exist yet");
         start(&t, !waits);
         check_again(&t, "late");
