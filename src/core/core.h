@@ -297,6 +297,7 @@ void ns_receive(struct rpr_link *link, const uint8_t *payload, uint32_t len);
 void ns_word(struct rpr_endpoint *e, enum ns_word word); /* queues it; replaces an older one */
 void ns_forget(struct rpr_endpoint *e);                  /* takes it off the queue unsent */
 void ns_flush(struct rpr_link *link);                    /* sends what the link takes */
+bool ns_waits(const struct rpr_link *link); /* for the peer to hear words: nothing can be sent */
 bool ns_take_announcement(struct rpr_device *device, const char *name, uint32_t *addr);
 void ns_keep_announcement(struct rpr_device *device, const char *name, uint32_t addr);
 void ns_drop_announcements(struct rpr_device *device);
@@ -348,7 +349,9 @@ void words_keep(struct rpr_link *link, uint32_t src, uint32_t dst, const void *p
                 uint32_t len);
 void words_agreed(struct rpr_link *link);
 bool words_full(const struct rpr_link *link); /* until the peer has heard more */
-void words_answer(struct rpr_link *link);     /* if the peer waits for it */
+/* Where words are numbered: has the peer not heard yet that an endpoint of this name ended? */
+bool words_behind_end(const struct rpr_link *link, const char *name);
+void words_answer(struct rpr_link *link); /* if the peer waits for it */
 bool words_pending(const struct rpr_link *link);
 void words_receive(struct rpr_link *link, const struct rpr_msg *msg);
 

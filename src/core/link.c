@@ -203,13 +203,13 @@ static void watch_used_ring(struct rpr_link *link)
 
 /* The first one that waits for a buffer: where words are numbered, and as many are on their way as may
  * be, control endpoints wait for the peer to hear them, and so does data that is behind words of the name
- * service. Under the lock. */
+ * service, and behind an answer that waits. Under the lock. */
 static struct rpr_endpoint *first_waiter(const struct rpr_link *link)
 {
     struct rpr_endpoint *e = link->wait_head;
-    bool full = e && words_full(link);
+    bool full = e && words_full(link), behind = e && ns_waits(link);
 
-    while (e && full && !e->later && ((e->flags & RPR_EPT_CONTROL) || link->control_head))
+    while (e && !e->later && ((e->flags & RPR_EPT_CONTROL) ? full : behind))
         e = e->next_wait;
     return e;
 }
@@ -326,7 +326,7 @@ static void settle_attention(struct rpr_link *link)
         link_attention(link);
         return;
     }
-    pending = (link->control_head && !words_full(link)) || link->grant_head || first_waiter(link) ||
+    pending = (link->control_head && !ns_waits(link)) || link->grant_head || first_waiter(link) ||
               words_pending(link);
     if (!link->doom && (pending || link->stopper || !link->incarnation))
         atomic_store_explicit(&link->attention, ATTENTION_KNOWN, memory_order_relaxed);

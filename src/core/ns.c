@@ -102,6 +102,21 @@ static void wire_name(const struct rpr_endpoint *e, char name[ROUTER_NAME_BYTES]
         text_copy(name, ROUTER_NAME_BYTES, e->name);
 }
 
+/* The answer that binds a peer's endpoint waits until the peer has heard that the one it may be bound to
+ * has ended, and data waits behind it: data may overtake words, and would be taken for that one's. */
+bool ns_waits(const struct rpr_link *link)
+{
+    const struct rpr_endpoint *e = link->control_head;
+    char name[ROUTER_NAME_BYTES];
+
+    if (!e || words_full(link))
+        return e != NULL;
+    if (e->word != NS_WORD_ACK || !rpr_link_numbered(link))
+        return false;
+    wire_name(e, name);
+    return words_behind_end(link, name);
+}
+
 static bool send_word(struct rpr_link *link, struct rpr_endpoint *e, bool *narrow)
 {
     static const uint32_t flags[] = {[NS_WORD_CREATE] = NS_CREATE,
@@ -132,7 +147,7 @@ static bool send_word(struct rpr_link *link, struct rpr_endpoint *e, bool *narro
 
 void ns_flush(struct rpr_link *link)
 {
-    while (link->control_head && !link->doom) {
+    while (link->control_head && !link->doom && !ns_waits(link)) {
         struct rpr_endpoint *e = link->control_head;
         bool sent, narrow = false;
 

@@ -10,6 +10,7 @@
  */
 #include "core/core.h"
 
+#include "base/text.h"
 #include "wire/word.h"
 
 #define WINDOW          8u   /* words on their way */
@@ -127,6 +128,24 @@ bool rpr_link_numbered(const struct rpr_link *link)
 bool words_full(const struct rpr_link *link)
 {
     return rpr_link_numbered(link) && link->words->n_said - link->words->n_known == WINDOW;
+}
+
+static bool is_end_of(const struct word *word, const char *name)
+{
+    struct ns_message message;
+
+    return word->dst == RPMSG_ADDR_NS && ns_decode(&message, word->payload, word->len) == NS_OK &&
+           message.flags == NS_DESTROY && !text_differs(message.name, name);
+}
+
+bool words_behind_end(const struct rpr_link *link, const char *name)
+{
+    const struct words *w = link->words;
+    uint32_t n;
+
+    for (n = w->n_known; n != w->n_said && !is_end_of(&w->word[(n + 1) % WINDOW], name); n++)
+        ;
+    return n != w->n_said;
 }
 
 static void put(struct words *w, uint32_t number, uint32_t src, uint32_t dst, const void *payload,

@@ -302,6 +302,42 @@ static void who_waits_for_words_sleeps(void **state)
     }
 }
 
+/* The peer may be bound to the one that ended, and data may overtake words: it would be taken for that
+ * one's. Ends of other names hold nothing up. */
+static void an_answer_waits_for_an_end(void **state)
+{
+    struct bench t;
+    struct ept y, z;
+
+    (void)state;
+    bench_init(&t, RPR_DIALECT_RPR);
+    y = (struct ept)EPT(&t.world, "y");
+    z = (struct ept)EPT(&t.world, "z");
+    ept_open(&t.x, t.device, "svc");
+    settle(&t.world, t.node);
+    assert_said(t.wire, "#1 CREATE svc 1024;");
+    hear_ns(&t, 1, "svc", 77, NS_CREATE_ACK);
+    hear(&t, 1);
+    assert_int_equal(rpr_ept_close(t.x.h), 0);
+    hear_ns(&t, 2, "svc", 78, NS_CREATE);
+    hear_ns(&t, 3, "other", 79, NS_CREATE);
+    assert_non_null(strstr(wire_said(t.wire), "#2 DESTROY svc 1024;"));
+    ept_open(&z, t.device, "other");
+    settle(&t.world, t.node);
+    assert_non_null(strstr(wire_said(t.wire), "#3 ACK other "));
+    t.world.events[0] = '\0';
+    ept_open(&y, t.device, "svc");
+    y.on_writable = try_again;
+    assert_int_equal(ept_send(&y, "more"), -RPR_EAGAIN);
+    pass(&t.world, t.node, MS(50));
+    assert_events(&t.world, "y:bound 78;");
+    assert_said(t.wire, "GRANT 78 1025 4;"); /* whose loss is made up for */
+    hear(&t, 2);
+    assert_non_null(strstr(t.world.events, "y:writable;"));
+    assert_string_equal(wire_said(t.wire), "#4 ACK svc 1025;1025>78 more;");
+    bench_fini(&t);
+}
+
 /* Nobody else is sent numbers: NuttX would not know what they are. */
 static void others_hear_no_numbers(void **state)
 {
@@ -492,6 +528,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_word_waits_for_a_buffer),
         cmocka_unit_test(control_endpoints_say_words),
         cmocka_unit_test(who_waits_for_words_sleeps),
+        cmocka_unit_test(an_answer_waits_for_an_end),
         cmocka_unit_test(others_hear_no_numbers),
         cmocka_unit_test(words_are_taken_once_and_in_order),
         cmocka_unit_test(a_word_is_an_agreement),
