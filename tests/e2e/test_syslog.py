@@ -49,6 +49,17 @@ class Output(Case):
         self.assertEqual(2, a.rpmsg("logger", "all", "text").returncode)
         self.assertEqual(2, a.rpmsg("logger", "-f", "x", "b", "text").returncode)
 
+    def test_ended_while_nobody_takes_it(self):
+        """It says that it waits; and one signal is enough, since there is nobody to wait for."""
+        a, _ = self.pair("--service", "syslog@none")
+        logger = a.rpmsg_start("logger", "b", stdin=subprocess.PIPE)
+        logger.stdin.write(b"text\n")
+        logger.stdin.close()
+        eventually(lambda: "(waiting)" in logger.log.read_text(), "word of what it waits for")
+        logger.terminate()
+        self.assertEqual(3, logger.wait())
+        self.assertIn("5 bytes were not taken", logger.log.read_text())
+
     def test_stdout(self):
         a, b = self.pair()
         self.log(a, "b", "to stdout")

@@ -28,6 +28,7 @@
 #define MESSAGE_BYTES 65519u
 #define DELAY_MS      100u
 #define TEXT_WAIT_MS  5000u /* for a text of the command line */
+#define TELL_MS       3000u /* of waiting, before somebody is told of it */
 #define NS_PER_MS     UINT64_C(1000000)
 
 /* Between two attempts to attach; twice as long each time. */
@@ -48,6 +49,7 @@ struct logger {
     uint32_t again_ms;
     uint64_t moved_ns; /* the server took something */
     uint32_t pending;
+    bool told; /* that it waits */
     char reason[RPR_ERROR_TEXT];
 
     bool stopped; /* by a signal: the line that was not read to its end is left out */
@@ -182,6 +184,7 @@ static void bind(struct logger *logger)
 
     if (result == 0) {
         logger->bound = true;
+        logger->told = false;
         logger->again_ms = AGAIN_MIN_MS;
         rpr_syslog_ring_bound(&logger->ring, now_ns());
     } else if (result != -RPR_ETIMEDOUT) {
@@ -261,11 +264,24 @@ static int sooner(int a, int b)
     return a < 0 ? b : b < 0 || a < b ? a : b;
 }
 
+/* Who has been interrupted waits for a server that is there, and not for long. */
 static int patience(struct logger *logger, uint64_t now)
 {
-    if (logger->wait_ms == NO_TIMEOUT)
-        return -1;
-    return ms_until(logger->moved_ns + logger->wait_ms * NS_PER_MS, now);
+    uint32_t wait_ms = logger->wait_ms;
+
+    if (interrupted && !logger->bound)
+        return 0;
+    if (interrupted && wait_ms == NO_TIMEOUT)
+        wait_ms = TEXT_WAIT_MS;
+    return wait_ms == NO_TIMEOUT ? -1 : ms_until(logger->moved_ns + wait_ms * NS_PER_MS, now);
+}
+
+/* Text waits for a server that is not there, and nobody knows. */
+static uint64_t tell_at(const struct logger *logger)
+{
+    if (logger->told || logger->bound || logger->pending == 0)
+        return RPR_POLL_IDLE;
+    return logger->moved_ns + TELL_MS * NS_PER_MS;
 }
 
 static void wait_for_work(struct logger *logger)
@@ -281,6 +297,7 @@ static void wait_for_work(struct logger *logger)
     uint64_t due = rpr_syslog_ring_due(&logger->ring);
     if (due > now)
         timeout = sooner(timeout, ms_until(due, now));
+    timeout = sooner(timeout, ms_until(tell_at(logger), now));
     poll(fds, 2, interrupted && logger->input >= 0 ? 0 : sooner(timeout, patience(logger, now)));
     if (interrupted && logger->input >= 0) {
         logger->stopped = true;
@@ -298,7 +315,11 @@ static void look_at_the_clock(struct logger *logger)
     if (pending != logger->pending || pending == 0)
         logger->moved_ns = now;
     logger->pending = pending;
-    if (patience(logger, now) == 0)
+    if (tell_at(logger) <= now) {
+        complain(logger->cli, "%s (waiting)", logger->reason);
+        logger->told = true;
+    }
+    if (pending > 0 && patience(logger, now) == 0)
         die(logger->cli, STATUS_GONE, "%s: %u bytes were not taken",
             logger->reason[0] != '\0' ? logger->reason : logger->device, pending);
 }
