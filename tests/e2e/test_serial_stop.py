@@ -78,7 +78,7 @@ class Stop(Case):
             node.wait_for(other, "rpmsg-ping")
         a.rpmsg_start("ping", "b", 100000000, 2000, 0, 1)  # no answers wanted, one each ms
         rates = {}
-        for _ in range(1 if CHECKED else 8):
+        for _ in range(1 if CHECKED else 16):
             before = self.round_trips(a, c)
             flood = self.start_flood(a, b)
             b.signal(signal.SIGSTOP)
