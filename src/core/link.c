@@ -204,14 +204,19 @@ static void watch_used_ring(struct rpr_link *link)
 /* The first one that waits for a buffer: where words are numbered, and as many are on their way as may
  * be, control endpoints wait for the peer to hear them, and so does data that is behind words of the name
  * service, and behind an answer that waits. Under the lock. */
-static struct rpr_endpoint *first_waiter(const struct rpr_link *link)
+static __attribute__((noinline)) struct rpr_endpoint *look_for_waiter(const struct rpr_link *link)
 {
     struct rpr_endpoint *e = link->wait_head;
-    bool full = e && words_full(link), behind = e && ns_waits(link);
+    bool full = words_full(link), behind = ns_waits(link);
 
     while (e && !e->later && ((e->flags & RPR_EPT_CONTROL) ? full : behind))
         e = e->next_wait;
     return e;
+}
+
+static inline struct rpr_endpoint *first_waiter(const struct rpr_link *link)
+{
+    return link->wait_head ? look_for_waiter(link) : NULL;
 }
 
 /* Is there a buffer for it? Under the lock. Control may take the last. */
@@ -327,7 +332,7 @@ static void settle_attention(struct rpr_link *link)
         return;
     }
     pending = (link->control_head && !ns_waits(link)) || link->grant_head || first_waiter(link) ||
-              words_pending(link);
+              (link->lossy && words_pending(link));
     if (!link->doom && (pending || link->stopper || !link->incarnation))
         atomic_store_explicit(&link->attention, ATTENTION_KNOWN, memory_order_relaxed);
     link_unlock(link);
@@ -360,10 +365,10 @@ bool link_attend(struct rpr_link *link, unsigned budget)
         ns_flush(link); /* what callbacks had to say */
     if (link->incarnation && link->grant_head)
         credit_flush(link);
-    if (link->incarnation && link->lossy)
+    if (link->incarnation && link->lossy) {
         credit_attend(link);
-    if (link->incarnation)
         words_answer(link);
+    }
     settle_attention(link);
     return more && link->incarnation;
 }
