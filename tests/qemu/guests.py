@@ -90,9 +90,11 @@ class Guest:
         return self.log.read_bytes().decode(errors="replace").replace("\r\n", "\n").replace("\r\x1b[K", "\n")
 
     def found(self, pattern):
-        if self.process.poll() is not None:
+        ended = self.process.poll() is not None  # asked first: what it printed last is in the file by then
+        match = re.compile(pattern, re.M).search(self.text(), self.at)
+        if ended and not match:
             raise AssertionError(f"guest {self.name} ended with {self.process.returncode}")
-        return re.compile(pattern, re.M).search(self.text(), self.at)
+        return match
 
     def expect(self, pattern, deadline=DEADLINE):
         """Waits for that text; what follows it is looked at next time."""
