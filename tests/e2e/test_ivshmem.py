@@ -23,7 +23,7 @@ class Ivshmem(Case):
     def check_pings(self, a, b):
         for node, other in ((a, "b"), (b, "a")):
             node.wait_for(other, "rpmsg-ping")
-            self.assertEqual(0, node.rpmsg("ping", other, "-c", 20, "-W", 2).returncode)
+            self.assertEqual(0, node.rpmsg("ping", other, "-c", 20, "-W", 20).returncode)
 
     def copy(self, sender, receiver, device):
         """A file's worth of messages through cat and listen, compared."""
@@ -130,7 +130,7 @@ class Ivshmem(Case):
             for name in names:
                 if name != edge.name:
                     edge.wait_for(name, "rpmsg-ping")
-                    self.assertEqual(0, edge.rpmsg("ping", name, "-c", 10, "-W", 2).returncode)
+                    self.assertEqual(0, edge.rpmsg("ping", name, "-c", 10, "-W", 20).returncode)
         self.copy(edges[0], edges[1], "li")
         self.copy(edges[1], edges[2], "si")
         edges[2].kill()

@@ -4,7 +4,7 @@ counters of the hub and of the receivers add up. A slice of 16 edges where sanit
 import os
 import time
 
-from harness import CHECKED, Case, main
+from harness import CHECKED, TIMED, Case, main
 
 EDGES = int(os.environ.get("RPR_EDGES", 16 if CHECKED else 64))
 PINGS = 3
@@ -40,7 +40,7 @@ class Edges(Case):
         for name, control in controls.items():
             for other in names:
                 if other != name:
-                    control.send("ping", device=other, times=PINGS, length=64, timeout_ms=20000)
+                    control.send("ping", device=other, times=PINGS, length=64, timeout_ms=60000)
         sent = time.monotonic()
         lost = times = 0
         for control in controls.values():
@@ -54,7 +54,7 @@ class Edges(Case):
               f"{sent - begin:.2f} s, all answered within {end - begin:.2f} s, {lost} lost")
         self.assertEqual(0, lost)
         self.assertEqual(PINGS * EDGES * (EDGES - 1), times)
-        if not CHECKED:
+        if TIMED:
             self.assertLess(sent - begin, 1.0)
 
         # Each direction of each route carried this side's requests and the answers to the other's.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kills at random moments under traffic, of edges and of the hub. Each time: from exec to bound at
-most 50 ms, nothing of a former life delivered, no growth of descriptors or memory.
+"""Kills at random moments under traffic, of edges and of the hub. Each time: bound again, nothing of a
+former life delivered, no growth of descriptors or memory. `./dev timing` also judges the times from exec
+to bound: at most 50 ms.
 
 RPR_KILLS says how many (default 20; 200 for the full run), RPR_SEED replays."""
 import os
@@ -8,7 +9,7 @@ import random
 import subprocess
 import time
 
-from harness import CHECKED, Case, eventually, main
+from harness import CHECKED, TIMED, Case, eventually, main
 
 KILLS = int(os.environ.get("RPR_KILLS", 20))
 SEED = int(os.environ.get("RPR_SEED", random.SystemRandom().randrange(1 << 32)))
@@ -63,7 +64,7 @@ class Kills(Case):
                 control.close()
             self.check_lost(*stale)
             self.round_of_data(number, audio, droid)
-            self.assertEqual(0, audio.rpmsg("ping", "droid", "-c", 5, "-W", 2).returncode)
+            self.assertEqual(0, audio.rpmsg("ping", "droid", "-c", 5, "-W", 20).returncode)
             for node in survivors[name]:
                 first.setdefault((node.name, node.process.pid), self.sizes([node])[node.name])
         self.report(times)
@@ -104,7 +105,7 @@ class Kills(Case):
             all_ms.sort()
             print(f"{name}: {len(all_ms)} kills, exec to bound: median {all_ms[len(all_ms) // 2]:.1f} ms, "
                   f"most {all_ms[-1]:.1f} ms", flush=True)
-            if not CHECKED:
+            if TIMED:
                 self.assertLessEqual(all_ms[-1], BOUND_MS, name)
 
     def check_growth(self, first, nodes):
