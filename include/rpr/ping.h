@@ -27,17 +27,21 @@ void rpr_ping_look(struct rpr_ping *ping);
 /* Of all devices together; what is wrong with a message is also logged, at most once a second. */
 #define RPR_PING_COUNTERS(X)                                                                       \
     X(answered)   /* requests */                                                                   \
-    X(unanswered) /* requests that could not be: no way back that is wide enough, malformed */     \
+    X(unanswered) /* requests that could not be: no way back that is wide enough */                \
     X(bad_data)   /* requests with RPR_PING_CHECK whose data bytes differ, or are not as many as \
                    * the message says; answered all the same */ \
     X(bad_answers) /* with other data or length than the request had */                            \
-    X(late)        /* answers that nobody waits for (any more) */
+    X(late)        /* answers that nobody waits for (any more) */                                  \
+    X(malformed)   /* messages that no peer sends: rpr_ping_closed() */
 
 struct rpr_ping_counters {
 #define RPR_PING_FIELD(name) uint64_t name;
     RPR_PING_COUNTERS(RPR_PING_FIELD)
 #undef RPR_PING_FIELD
 };
+
+/* The n-th device (from 0) at which it is closed; false: there are not so many. */
+bool rpr_ping_closed(const struct rpr_ping *ping, unsigned n, struct rpr_service_closed *info);
 
 void rpr_ping_counters(const struct rpr_ping *ping, struct rpr_ping_counters *counters);
 

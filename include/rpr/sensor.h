@@ -217,6 +217,10 @@ struct rpr_sensor_peer_info {
 bool rpr_sensor_peer(const struct rpr_sensor *sensor, unsigned n,
                      struct rpr_sensor_peer_info *info);
 
+/* The n-th device (from 0) at which it is closed; false: there are not so many. */
+bool rpr_sensor_closed(const struct rpr_sensor *sensor, unsigned n,
+                       struct rpr_service_closed *info);
+
 #ifdef __cplusplus
 }
 #endif

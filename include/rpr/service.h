@@ -20,6 +20,15 @@ struct rpr_service_scope {
     void *ctx;
 };
 
+/* A device at which a service has closed its endpoint, because the peer sent there what it must not:
+ * for 1 s, doubling to 64 s with each further time, or until the next session. It is logged, too.
+ * rpr_NAME_closed() tells of each. */
+struct rpr_service_closed {
+    struct rpr_device *device;
+    const char *reason; /* static text */
+    uint64_t wait_ns;   /* until the endpoint is opened again */
+};
+
 #ifdef __cplusplus
 }
 #endif

@@ -172,6 +172,12 @@ void rpr_syslog_server_resume(struct rpr_syslog_server *server);
  * what has not (END), and lets them go. True: done; poll and call again until then, or give up. */
 bool rpr_syslog_server_stop(struct rpr_syslog_server *server);
 
+/* The n-th device (from 0) of which no client is taken, since one broke the rules; false: there are not
+ * so many. When that is over, who announced itself meanwhile is taken, and else the server announces
+ * itself: a client of NuttX waits for that. */
+bool rpr_syslog_server_closed(const struct rpr_syslog_server *server, unsigned n,
+                              struct rpr_service_closed *info);
+
 void rpr_syslog_server_counters(const struct rpr_syslog_server *server,
                                 struct rpr_syslog_server_counters *counters);
 

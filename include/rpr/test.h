@@ -40,13 +40,17 @@ void rpr_test_look(struct rpr_test *test);
     X(series)    /* that came to their end */                                         \
     X(cut)       /* whose end did not come */                                         \
     X(bad_data)  /* messages with other data, when they came or at the second look */ \
-    X(malformed) /* messages of a wrong length or unknown command */
+    X(unknown)   /* messages with a command of some other version */                  \
+    X(malformed) /* messages of a wrong length: rpr_test_closed() */
 
 struct rpr_test_counters {
 #define RPR_TEST_FIELD(name) uint64_t name;
     RPR_TEST_COUNTERS(RPR_TEST_FIELD)
 #undef RPR_TEST_FIELD
 };
+
+/* The n-th device (from 0) at which it is closed; false: there are not so many. */
+bool rpr_test_closed(const struct rpr_test *test, unsigned n, struct rpr_service_closed *info);
 
 void rpr_test_counters(const struct rpr_test *test, struct rpr_test_counters *counters);
 

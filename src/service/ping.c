@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/histogram.h"
+#include "base/mutant.h"
 #include "base/text.h"
 #include "service/spread.h"
 #include "wire/ping.h"
@@ -20,13 +21,11 @@
 #define KEPT_RESERVE       4u
 #define DEFAULT_TIMEOUT_MS 5000u
 #define MAX_LENGTH         65536u
-#define LOG_EVERY_NS       UINT64_C(1000000000)
 
 struct rpr_ping {
     struct rpr_node *node;
     struct spread spread;
     struct rpr_ping_counters counters;
-    uint64_t quiet_until_ns; /* nothing is logged before */
     uint32_t last_id;
     uint32_t random;
     uint8_t data[MAX_LENGTH]; /* a request is built here */
@@ -250,23 +249,16 @@ static void on_response(struct target *t, const struct ping_message *message,
 
 /* ---- requests ---------------------------------------------------------------------------------------- */
 
-/* Of the service, not of a device: who sends nonsense on all of them is told of once a second, too. */
 static void complain(struct target *t, uint32_t at, uint32_t n)
 {
-    struct rpr_ping *ping = ping_of(t);
-    uint64_t now = rpr_node_now(ping->node);
-    char line[128];
+    char line[64];
     struct text text = text_start(line, sizeof line);
 
-    if (now < ping->quiet_until_ns || !platform_of(ping)->log)
-        return;
-    ping->quiet_until_ns = now + LOG_EVERY_NS;
-    text_add(&text, rpr_device_name(t->head.device));
-    text_add(&text, ": rpmsg-ping: receive data error at ");
+    text_add(&text, "receive data error at ");
     text_add_number(&text, at);
     text_add(&text, " of ");
     text_add_number(&text, n);
-    platform_of(ping)->log(platform_of(ping)->ctx, RPR_LOG_WARNING, line);
+    spread_complain(&t->head, line);
 }
 
 /* CHECK: all data bytes are as the first, and as many as the message says. */
@@ -327,19 +319,36 @@ static enum rpr_rx_result answer(struct target *t, const struct ping_message *re
     return RPR_DONE;
 }
 
+/* What no peer sends that knows the protocol, of whatever age. (A request that says more than came
+ * may have been cut on its way, by a stack that does that.) */
+static const char *lie(const struct ping_message *message, uint32_t len)
+{
+    if (len < PING_HEADER_BYTES)
+        return "a message is shorter than its header";
+    if ((message->cmd & PING_KIND_MASK) == PING_REQUEST &&
+        (message->len < len || message->len > (MUTANT(what_was_cut_is_a_lie) ? len : UINT16_MAX)))
+        return "a request cannot be as long as it says";
+    return NULL;
+}
+
 static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *msg)
 {
     struct target *t = ctx;
-    struct ping_message message;
-    uint8_t copy[PING_HEADER_BYTES];
+    struct ping_message message = {.cmd = 0};
+    uint8_t copy[PING_HEADER_BYTES] = {0};
+    const char *what;
 
     (void)ept;
     if (!t->head.spread)
         return RPR_DONE;
-    if (msg->len < PING_HEADER_BYTES)
-        return unanswered(t);
-    memcpy(copy, msg->data, sizeof copy);
+    memcpy(copy, msg->data, msg->len < sizeof copy ? msg->len : sizeof copy);
     (void)ping_decode(&message, copy, sizeof copy);
+    what = lie(&message, msg->len);
+    if (what) {
+        ping_of(t)->counters.malformed++;
+        spread_break(&t->head, what);
+        return RPR_DONE;
+    }
     if ((message.cmd & PING_KIND_MASK) == PING_RESPONSE)
         on_response(t, &message, msg);
     else if (message.cmd & PING_ACK)
@@ -404,14 +413,12 @@ static void on_closed(void *ctx)
 {
     struct target *t = ctx;
 
-    if (t->head.spread)
-        end_runs(t, -RPR_ENOTCONN);
     spread_closed(&t->head, sizeof *t);
 }
 
-static void leave(struct spread_target *head)
+static void leave(struct spread_target *head, int error)
 {
-    end_runs(RPR_CONTAINER(head, struct target, head), -RPR_ESTALE);
+    end_runs(RPR_CONTAINER(head, struct target, head), error);
 }
 
 static const struct rpr_ept_ops ops = {.rx = on_rx,
@@ -461,6 +468,11 @@ void rpr_ping_look(struct rpr_ping *ping)
 void rpr_ping_counters(const struct rpr_ping *ping, struct rpr_ping_counters *counters)
 {
     *counters = ping->counters;
+}
+
+bool rpr_ping_closed(const struct rpr_ping *ping, unsigned n, struct rpr_service_closed *info)
+{
+    return spread_broken(&ping->spread, n, info);
 }
 
 int rpr_ping_start(struct rpr_ping *ping, const struct rpr_ping_config *config,

@@ -58,6 +58,8 @@ void peer_words(struct sensor_peer *peer)
         sensor_work_now(peer->sensor);
 }
 
+static void peer_open_again(struct sensor_peer *peer);
+
 /* ---- the work timer --------------------------------------------------------------------------------- */
 
 /* Words before samples: a subscriber knows the topic before it gets the first. */
@@ -85,6 +87,14 @@ static void plan(struct rpr_sensor *sensor, uint64_t next_ns)
         sensor_work_at(sensor, next_ns);
 }
 
+/* Those that broke the rules, and have waited for long enough. */
+static void open_closed(struct rpr_sensor *sensor)
+{
+    for (struct sensor_peer *peer = sensor->peers; peer; peer = peer->next)
+        if (peer->breach.reason)
+            peer_open_again(peer);
+}
+
 static void work_fired(struct rpr_timer *timer, uint64_t now_ns)
 {
     struct rpr_sensor *sensor = RPR_CONTAINER(timer, struct rpr_sensor, work);
@@ -98,6 +108,7 @@ static void work_fired(struct rpr_timer *timer, uint64_t now_ns)
             if (sensor->topics[i])
                 sensor->topics[i]->dirty = true;
     }
+    open_closed(sensor);
     next = calls_expire(sensor, now_ns);
     topics_settle(sensor);
     pump_all(sensor, now_ns);
@@ -130,23 +141,10 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *
 
 void peer_break(struct sensor_peer *peer, const char *reason)
 {
-    const struct rpr_platform *platform = rpr_node_platform(peer->sensor->node);
-    struct rpr_device_info info;
-    char line[160];
-    struct text text = text_start(line, sizeof line);
-
     peer->errors++;
-    if (!peer->open)
+    if (!peer->open || peer->breach.reason)
         return;
-    rpr_device_info(peer->device, &info);
-    peer->session = info.session;
-    peer->reason = reason;
-    text_add(&text, "rpmsg-sensor of ");
-    text_add(&text, info.name);
-    text_add(&text, " is closed: ");
-    text_add(&text, reason);
-    if (platform->log)
-        platform->log(platform->ctx, RPR_LOG_WARNING, line);
+    breach_begin(&peer->breach, peer->device, RPR_SENSOR_SERVICE, reason);
     (void)rpr_ept_close(peer->ept);
 }
 
@@ -241,6 +239,8 @@ static void on_closed(void *ctx)
     peer->open = false;
     if (peer->gone)
         peer_free(peer);
+    else
+        peer_open_again(peer);
 }
 
 static const struct rpr_ept_ops ops = {.rx = on_rx,
@@ -257,7 +257,6 @@ static bool peer_open(struct sensor_peer *peer)
                                     .ops = &ops,
                                     .ctx = peer};
 
-    peer->reason = "";
     peer->open = true;
     if (rpr_ept_open(peer->device, &config, &peer->ept)) {
         peer->open = false;
@@ -266,15 +265,13 @@ static bool peer_open(struct sensor_peer *peer)
     return true;
 }
 
-/* One that broke the rules may try again with its next connection. */
 static void peer_open_again(struct sensor_peer *peer)
 {
-    struct rpr_device_info info;
-
     if (peer->open || peer->gone)
         return;
-    rpr_device_info(peer->device, &info);
-    if ((!peer->reason[0] || info.session != peer->session) && !peer_open(peer))
+    if (!breach_over(&peer->breach, peer->device))
+        sensor_work_at(peer->sensor, peer->breach.until_ns);
+    else if (!peer_open(peer))
         sensor_try_again(peer->sensor);
 }
 

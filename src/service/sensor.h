@@ -91,9 +91,8 @@ struct sensor_peer {
     const struct rpr_device *only; /* that it has to do with; NULL: with all */
     uint32_t only_id;              /* of that peer; 0: all; NOBODY: it is not there */
     bool open, bound;
-    bool gone;        /* the device is */
-    uint32_t session; /* of the device, when it broke the rules */
-    const char *reason;
+    bool gone; /* the device is */
+    struct breach breach;
     struct sensor_port *ports;
     struct sensor_port *pending, *last_pending; /* with something to be sent */
     uint64_t pending_bytes;

@@ -215,11 +215,19 @@ bool rpr_sensor_peer(const struct rpr_sensor *sensor, unsigned n, struct rpr_sen
     *info = (struct rpr_sensor_peer_info){.device = peer->device,
                                           .group = peer->group,
                                           .bound = peer->bound,
-                                          .reason = peer->reason,
+                                          .reason = peer->breach.reason ? peer->breach.reason : "",
                                           .rx = peer->rx,
                                           .tx = peer->tx,
                                           .late = peer->late,
                                           .refused = peer->refused,
                                           .errors = peer->errors};
     return true;
+}
+
+bool rpr_sensor_closed(const struct rpr_sensor *sensor, unsigned n, struct rpr_service_closed *info)
+{
+    for (const struct sensor_peer *peer = sensor->peers; peer; peer = peer->next)
+        if (!peer->gone && breach_show(&peer->breach, peer->device, info) && !n--)
+            return true;
+    return false;
 }

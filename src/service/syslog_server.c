@@ -21,6 +21,7 @@
 #define KEPT_MESSAGES 64u /* while the sink takes none */
 #define KEPT_RESERVE  4u
 #define ACK_NS        UINT64_C(20000000) /* after text that has not been acknowledged */
+#define RETRY_NS      UINT64_C(1000000000)
 
 /* What has come of a life. */
 struct life {
@@ -30,8 +31,20 @@ struct life {
     unsigned n_clients;
 };
 
+/* A device with a client that broke the rules. */
+struct exile {
+    struct exile *next;
+    struct rpr_device *device;
+    struct breach breach;
+    bool announced; /* a client of it has announced itself meanwhile, and is kept */
+};
+
 struct rpr_syslog_server {
     struct rpr_node *node;
+    struct rpr_observer observer;
+    struct rpr_timer again; /* who was refused may be taken now, or asked */
+    struct exile *exiles;
+    bool offering; /* to those that are kept: they were counted when they came */
     struct rpr_syslog_server_config config;
     struct rpr_service *service;
     struct client *clients;
@@ -61,6 +74,7 @@ struct client {
     bool is_new;            /* the life, to be told so */
     uint32_t acked, window;
     unsigned words;
+    bool bound;     /* or was: its `unbound` will come */
     bool refused;   /* the sink takes none: messages are kept */
     bool suspended; /* it was told so */
     bool gone;      /* unbound, and has text that the sink has not taken */
@@ -301,22 +315,64 @@ static void close_client(struct client *c)
     (void)rpr_ept_close(c->ept);
 }
 
-/* It sent what no client sends: its endpoint ends, and its reason is in the log. */
+/* ---- clients that break the rules ------------------------------------------------------------------ */
+
+static struct exile *find_exile(const struct rpr_syslog_server *s, const struct rpr_device *device)
+{
+    struct exile *e = s->exiles;
+
+    while (e && e->device != device)
+        e = e->next;
+    return e;
+}
+
+static struct exile *get_exile(struct rpr_syslog_server *s, struct rpr_device *device)
+{
+    struct exile *e = find_exile(s, device);
+
+    if (e)
+        return e;
+    e = platform_of(s)->alloc(platform_of(s)->ctx, sizeof *e);
+    if (!e)
+        return NULL;
+    e->device = device;
+    e->next = s->exiles;
+    s->exiles = e;
+    return e;
+}
+
+static void free_exile(struct rpr_syslog_server *s, struct exile *e)
+{
+    struct exile **at = &s->exiles;
+
+    while (*at != e)
+        at = &(*at)->next;
+    *at = e->next;
+    platform_of(s)->free(platform_of(s)->ctx, e, sizeof *e);
+}
+
+static void again_at(struct rpr_syslog_server *s, uint64_t at_ns)
+{
+    if (!s->stopping && (!s->again.active || at_ns < s->again.at_ns))
+        rpr_timer_start(s->node, &s->again, at_ns);
+}
+
+/* It sent what no client sends. Without memory for that, it may come again at once. */
 static void end_liar(struct client *c, const char *what)
 {
-    const struct rpr_platform *platform = platform_of(c->server);
-    char line[128];
-    struct text text = text_start(line, sizeof line);
+    struct exile *e = get_exile(c->server, c->device);
+    struct breach once = {.reason = NULL};
 
     c->server->counters.malformed++;
-    text_add(&text, rpr_device_name(c->device));
-    text_add(&text, ": rpmsg-syslog: ");
-    text_add(&text, what);
-    text_add(&text, "; its endpoint is closed");
-    if (platform->log)
-        platform->log(platform->ctx, RPR_LOG_WARNING, line);
+    breach_begin(e ? &e->breach : &once, c->device, RPR_SYSLOG_SERVICE, what);
+    if (e) {
+        e->announced = false;
+        again_at(c->server, e->breach.until_ns);
+    }
     close_client(c);
 }
+
+/* ---- text ---------------------------------------------------------------------------------------------- */
 
 static void received(struct client *c, const struct syslog_message *message)
 {
@@ -449,6 +505,13 @@ static void finish(struct client *c)
         close_client(c);
 }
 
+static void on_bound(void *ctx, rpr_ept_t ept, uint32_t dest)
+{
+    (void)ept;
+    (void)dest;
+    ((struct client *)ctx)->bound = true;
+}
+
 static void on_unbound(void *ctx, rpr_ept_t ept, enum rpr_unbound_reason reason)
 {
     struct client *c = ctx;
@@ -496,8 +559,11 @@ static void on_closed(void *ctx)
     platform->free(platform->ctx, c, sizeof *c + c->line_bytes);
 }
 
-static const struct rpr_ept_ops ept_ops = {
-    .rx = on_rx, .unbound = on_unbound, .writable = on_writable, .closed = on_closed};
+static const struct rpr_ept_ops ept_ops = {.rx = on_rx,
+                                           .bound = on_bound,
+                                           .unbound = on_unbound,
+                                           .writable = on_writable,
+                                           .closed = on_closed};
 
 static unsigned clients_of(const struct rpr_syslog_server *server, const struct rpr_device *device)
 {
@@ -528,6 +594,7 @@ static int open_client(struct rpr_syslog_server *s, struct rpr_device *device, c
     c->server = s;
     c->device = device;
     c->line_bytes = line_bytes;
+    c->bound = addr != RPR_ADDR_ANY;
     c->timer.fire = ack_fired;
     c->next = s->clients;
     s->clients = c;
@@ -539,16 +606,22 @@ static int open_client(struct rpr_syslog_server *s, struct rpr_device *device, c
     return error;
 }
 
+/* Who is refused stays announced, and is asked for when there may be room. */
 static int on_bind(void *ctx, struct rpr_device *device, const char *name, uint32_t addr)
 {
     struct rpr_syslog_server *s = ctx;
+    struct exile *e = find_exile(s, device);
     int error = -RPR_ENOSPC;
 
     if (!scope_wants(&s->config.scope, device))
         return -RPR_EPERM;
+    if (e && !breach_over(&e->breach, device)) {
+        e->announced = true;
+        return -RPR_EPERM;
+    }
     if (clients_of(s, device) < s->config.clients)
         error = open_client(s, device, name, addr);
-    if (error)
+    if (error && !s->offering)
         s->counters.refused++;
     return error;
 }
@@ -562,6 +635,60 @@ static int offer(struct rpr_syslog_server *s)
     struct rpr_service_config config = {.name = RPR_SYSLOG_SERVICE, .ops = &service_ops, .ctx = s};
 
     return rpr_service_open(s->node, &config, &s->service);
+}
+
+/* Announcements that are kept are asked for by opening the service anew. */
+static void offer_again(struct rpr_syslog_server *s)
+{
+    s->offering = true;
+    if (s->service)
+        rpr_service_close(s->service);
+    s->service = NULL;
+    if (offer(s))
+        again_at(s, rpr_node_now(s->node) + RETRY_NS);
+    s->offering = false;
+}
+
+/* A client of ours has announced itself again, NuttX's waits for us to do so. */
+static void end_exile(struct rpr_syslog_server *s, struct exile *e)
+{
+    struct rpr_device_info info;
+
+    rpr_device_info(e->device, &info);
+    if (!breach_over(&e->breach, e->device))
+        again_at(s, e->breach.until_ns);
+    else if (!e->announced && info.session == e->breach.session && info.tx_len > 0 &&
+             scope_wants(&s->config.scope, e->device) &&
+             clients_of(s, e->device) < s->config.clients && !MUTANT(liar_is_not_asked_for))
+        (void)open_client(s, e->device, RPR_SYSLOG_SERVICE, RPR_ADDR_ANY);
+}
+
+static void again_fired(struct rpr_timer *timer, uint64_t now_ns)
+{
+    struct rpr_syslog_server *s = RPR_CONTAINER(timer, struct rpr_syslog_server, again);
+
+    (void)now_ns;
+    for (struct exile *e = s->exiles; e; e = e->next)
+        if (e->breach.reason)
+            end_exile(s, e);
+    offer_again(s);
+}
+
+static void on_event(void *ctx, const struct rpr_event *event)
+{
+    struct rpr_syslog_server *s = ctx;
+    struct exile *e = event->device ? find_exile(s, event->device) : NULL;
+
+    if (e && event->kind == RPR_EVENT_DEVICE_REMOVED)
+        free_exile(s, e);
+}
+
+static void attend(struct rpr_syslog_server *s)
+{
+    s->again.fire = again_fired;
+    s->observer.event = on_event;
+    s->observer.ctx = s;
+    rpr_observer_add(s->node, &s->observer);
 }
 
 static void free_server(struct rpr_syslog_server *s)
@@ -593,9 +720,12 @@ int rpr_syslog_server_open(struct rpr_node *node, const struct rpr_syslog_server
         s->config.message_bytes = MESSAGE_BYTES;
     if (!s->config.clients)
         s->config.clients = CLIENTS;
+    attend(s);
     s->text = platform->alloc(platform->ctx, s->config.message_bytes + 1);
     error = s->text ? offer(s) : -RPR_ENOMEM;
     if (error) {
+        rpr_observer_remove(node, &s->observer);
+        rpr_timer_stop(node, &s->again);
         free_server(s);
         return error;
     }
@@ -605,6 +735,10 @@ int rpr_syslog_server_open(struct rpr_node *node, const struct rpr_syslog_server
 
 void rpr_syslog_server_close(struct rpr_syslog_server *s)
 {
+    rpr_observer_remove(s->node, &s->observer);
+    rpr_timer_stop(s->node, &s->again);
+    while (s->exiles)
+        free_exile(s, s->exiles);
     if (s->service)
         rpr_service_close(s->service);
     while (s->clients) {
@@ -620,7 +754,6 @@ void rpr_syslog_server_close(struct rpr_syslog_server *s)
     free_server(s);
 }
 
-/* Announcements that are kept are asked for by opening the service anew. */
 void rpr_syslog_server_look(struct rpr_syslog_server *s)
 {
     struct client *next;
@@ -630,12 +763,8 @@ void rpr_syslog_server_look(struct rpr_syslog_server *s)
         if (!scope_wants(&s->config.scope, c->device))
             close_client(c);
     }
-    if (s->stopping)
-        return;
-    if (s->service)
-        rpr_service_close(s->service);
-    s->service = NULL;
-    (void)offer(s);
+    if (!s->stopping)
+        offer_again(s);
 }
 
 static void resume_client(struct client *c)
@@ -668,14 +797,20 @@ void rpr_syslog_server_resume(struct rpr_syslog_server *s)
 
 static void begin_to_stop(struct rpr_syslog_server *s)
 {
+    struct client *next;
+
     s->stopping = true;
+    rpr_timer_stop(s->node, &s->again);
     if (s->service)
         rpr_service_close(s->service);
     s->service = NULL;
-    for (struct client *c = s->clients; c; c = c->next) {
+    for (struct client *c = s->clients; c; c = next) {
+        next = c->next;
         if (c->gone || c->closing)
             continue;
-        if (c->life) {
+        if (!c->bound) {
+            close_client(c);
+        } else if (c->life) {
             say(c, WORD_END);
         } else {
             c->cookie = (uint64_t)++s->last_cookie;
@@ -704,6 +839,15 @@ bool rpr_syslog_server_stop(struct rpr_syslog_server *s)
         }
     }
     return !s->clients;
+}
+
+bool rpr_syslog_server_closed(const struct rpr_syslog_server *s, unsigned n,
+                              struct rpr_service_closed *info)
+{
+    for (const struct exile *e = s->exiles; e; e = e->next)
+        if (breach_show(&e->breach, e->device, info) && !n--)
+            return true;
+    return false;
 }
 
 void rpr_syslog_server_counters(const struct rpr_syslog_server *s,

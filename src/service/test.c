@@ -10,21 +10,18 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/mutant.h"
-#include "base/text.h"
 #include "service/spread.h"
 #include "wire/test.h"
 
 #define SERVICE            "rpmsg-test"
 #define DEFAULT_TIMEOUT_MS 5000u
 #define LOOK_NS            UINT64_C(1000000)
-#define LOG_EVERY_NS       UINT64_C(1000000000)
 #define MAX_BUFFERS        512u /* of one link: more are not used */
 
 struct rpr_test {
     struct rpr_node *node;
     struct spread spread;
     struct rpr_test_counters counters;
-    uint64_t quiet_until_ns;
 };
 
 struct target {
@@ -65,21 +62,6 @@ static uint64_t ms(uint32_t n)
 
 /* ---- what comes ---------------------------------------------------------------------------------------- */
 
-static void complain(struct target *t)
-{
-    struct rpr_test *test = test_of(t);
-    uint64_t now = rpr_node_now(test->node);
-    char line[96];
-    struct text text = text_start(line, sizeof line);
-
-    if (now < test->quiet_until_ns || !platform_of(test)->log)
-        return;
-    test->quiet_until_ns = now + LOG_EVERY_NS;
-    text_add(&text, rpr_device_name(t->head.device));
-    text_add(&text, ": rpmsg-test: wrong data");
-    platform_of(test)->log(platform_of(test)->ctx, RPR_LOG_WARNING, line);
-}
-
 static bool is_filled(const struct rpr_msg *msg)
 {
     const uint8_t *data = msg->data;
@@ -95,7 +77,7 @@ static void look_at_data(struct target *t, const struct rpr_msg *msg)
     if (is_filled(msg))
         return;
     test_of(t)->counters.bad_data++;
-    complain(t);
+    spread_complain(&t->head, "wrong data");
 }
 
 /* `verify`: once more before they go. */
@@ -148,9 +130,14 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *
     if (!t->head.spread)
         return RPR_DONE;
     memcpy(prefix, msg->data, msg->len < sizeof prefix ? msg->len : sizeof prefix);
-    if (test_decode(&message, prefix, msg->len) || message.type != TEST_HOLD_RX ||
-        message.value > TEST_END) {
+    if (test_decode(&message, prefix, msg->len)) {
         test_of(t)->counters.malformed++;
+        spread_break(&t->head, msg->len < sizeof prefix ? "a message is shorter than its header"
+                                                        : "a message is not as long as it says");
+        return RPR_DONE;
+    }
+    if (message.type != TEST_HOLD_RX || message.value > TEST_END) {
+        test_of(t)->counters.unknown++; /* of a later version, perhaps */
         return RPR_DONE;
     }
     look_at_data(t, msg);
@@ -280,14 +267,12 @@ static void on_closed(void *ctx)
 {
     struct target *t = ctx;
 
-    if (t->head.spread)
-        forget(t, -RPR_ENOTCONN);
     spread_closed(&t->head, sizeof *t);
 }
 
-static void leave(struct spread_target *head)
+static void leave(struct spread_target *head, int error)
 {
-    forget(RPR_CONTAINER(head, struct target, head), -RPR_ESTALE);
+    forget(RPR_CONTAINER(head, struct target, head), error);
 }
 
 static const struct rpr_ept_ops ops = {
@@ -328,6 +313,11 @@ void rpr_test_look(struct rpr_test *test)
 void rpr_test_counters(const struct rpr_test *test, struct rpr_test_counters *counters)
 {
     *counters = test->counters;
+}
+
+bool rpr_test_closed(const struct rpr_test *test, unsigned n, struct rpr_service_closed *info)
+{
+    return spread_broken(&test->spread, n, info);
 }
 
 int rpr_test_start(struct rpr_test *test, const struct rpr_test_config *config,

@@ -107,7 +107,7 @@ static void answers_as_the_vectors_say(void **state)
     pinger_close(&p);
 }
 
-/* The cookie is nobody's business, the length in the message neither: what came counts. */
+/* The cookie is nobody's business, a length that was longer neither: what came counts. */
 static void answers_what_came(void **state)
 {
     struct pinger p;
@@ -118,7 +118,7 @@ static void answers_what_came(void **state)
     for (size_t i = 0; i < sizeof request; i++)
         request[i] = (uint8_t)(255 - i); /* data that CHECK would not like */
     put_le32(request, PING_ACK | PING_CHECK | PING_RANDOM);
-    put_le32(request + 4, 0xfffffff0);
+    put_le32(request + 4, 60000);
     for (size_t len = PING_HEADER_BYTES; len <= sizeof request; len++) {
         put(&p, request, len);
         (void)net_settle(&p.net);
@@ -163,17 +163,13 @@ static void check_is_evaluated(void **state)
     pinger_close(&p);
 }
 
-static void short_and_odd_requests(void **state)
+static void odd_requests(void **state)
 {
     struct pinger p;
     uint8_t request[32] = {0}, expected[17] = {0};
 
     (void)state;
     pinger_init(&p);
-    put_le32(request, PING_ACK);
-    for (size_t len = 0; len < PING_HEADER_BYTES; len++)
-        put(&p, request, len);
-    assert_silence(&p);
     put_le32(request, PING_RESPONSE); /* that nobody asked for */
     put(&p, request, sizeof request);
     put_le32(request, PING_RESPONSE | PING_ACK);
@@ -192,6 +188,7 @@ static void short_and_odd_requests(void **state)
     expected[16] = 0; /* nothing of what was in the buffer before */
     assert_bytes(&p, expected, sizeof expected);
     assert_silence(&p);
+    assert_int_equal(counted(&p).malformed, 0);
     pinger_close(&p);
 }
 
@@ -204,6 +201,7 @@ static void answers_wait_for_buffers(void **state)
     (void)state;
     pinger_init(&p);
     p.droid->wire->n_free = 0;
+    put_le32(request + 4, sizeof request);
     for (unsigned i = 0; i < 50; i++) {
         put_le64(request + 8, 1000 + i);
         put(&p, request, sizeof request);
@@ -781,6 +779,160 @@ static void two_runs_at_once(void **state)
     pinger_close(&p);
 }
 
+/* ---- lies --------------------------------------------------------------------------------------- */
+
+/* Announced again within 1 ms of that time, and not before. */
+static void assert_comes_back_after(struct pinger *p, uint64_t ns)
+{
+    assert_peer_said(p->droid, "DESTROY rpmsg-ping;");
+    net_pass(&p->net, ns - MS(1));
+    assert_peer_said(p->droid, "");
+    net_pass(&p->net, MS(2));
+    assert_peer_said(p->droid, "CREATE rpmsg-ping;");
+    peer_ack(p->droid, "rpmsg-ping", PEER);
+    (void)net_settle(&p->net);
+}
+
+static void lie(struct pinger *p, const void *bytes, size_t len)
+{
+    put(p, bytes, len);
+    (void)net_settle(&p->net);
+}
+
+static void a_lie_ends_the_endpoint(void **state)
+{
+    static const uint8_t bytes[40] = {PING_ACK};
+    struct pinger p;
+
+    (void)state;
+    for (uint32_t i = 0; i < PING_HEADER_BYTES + 3; i++) {
+        const uint32_t lengths[] = {39, 65536, UINT32_MAX}; /* as it says of 40 bytes */
+        struct rpr_service_closed closed;
+        uint8_t request[40];
+        bool is_short = i < PING_HEADER_BYTES;
+
+        pinger_init(&p);
+        memcpy(request, bytes, sizeof request);
+        put_le32(request + 4, is_short ? i : lengths[i - PING_HEADER_BYTES]);
+        put(&p, vector_g1, sizeof vector_g1); /* what came before is answered */
+        lie(&p, request, is_short ? i : sizeof request);
+        assert_bytes(&p, vector_g2, sizeof vector_g2);
+        assert_int_equal(counted(&p).malformed, 1);
+        assert_string_equal(p.net.w.log,
+                            is_short ? "droid: rpmsg-ping: a message is shorter than its header; "
+                                       "its endpoint is closed for 1 s\n"
+                                     : "droid: rpmsg-ping: a request cannot be as long as it "
+                                       "says; its endpoint is closed for 1 s\n");
+        assert_true(rpr_ping_closed(p.ping, 0, &closed));
+        assert_ptr_equal(closed.device, device_of(p.node, "droid"));
+        assert_non_null(strstr(p.net.w.log, closed.reason));
+        assert_int_equal(closed.wait_ns, S(1));
+        assert_false(rpr_ping_closed(p.ping, 1, &closed));
+        assert_comes_back_after(&p, S(1));
+        assert_false(rpr_ping_closed(p.ping, 0, &closed));
+        put(&p, vector_g1, sizeof vector_g1);
+        (void)net_settle(&p.net);
+        assert_bytes(&p, vector_g2, sizeof vector_g2);
+        pinger_close(&p);
+    }
+}
+
+/* Who lies again has to wait for longer, up to a minute and a bit; a connection or a time without a
+ * lie, and he is as good as any. */
+static void a_liar_gets_tired(void **state)
+{
+    struct pinger p;
+    struct rpr_service_closed closed;
+    unsigned wait = 1;
+
+    (void)state;
+    pinger_init(&p);
+    for (unsigned i = 0; i < 9; i++) {
+        lie(&p, "", 0);
+        assert_comes_back_after(&p, S(wait));
+        wait = wait < 64 ? 2 * wait : 64;
+    }
+    lie(&p, "", 0);
+    (void)net_settle(&p.net);
+    peer_down(p.droid);
+    (void)net_settle(&p.net);
+    net_pass(&p.net, S(1));
+    assert_true(rpr_ping_closed(p.ping, 0, &closed)); /* that was no connection */
+    assert_int_equal(closed.wait_ns, S(63));
+    peer_up(p.droid, RPR_DIALECT_NUTTX);
+    (void)net_settle(&p.net);
+    assert_peer_said(p.droid, "CREATE rpmsg-ping;");
+    peer_ack(p.droid, "rpmsg-ping", PEER);
+    (void)net_settle(&p.net);
+    net_pass(&p.net, S(128));
+    lie(&p, "", 0);
+    assert_comes_back_after(&p, S(1));
+    lie(&p, "", 0);
+    assert_peer_said(p.droid, "DESTROY rpmsg-ping;");
+    net_pass(&p.net, S(1)); /* it waits when the device goes, or the service */
+    pinger_close(&p);
+    pinger_init(&p);
+    lie(&p, "", 0);
+    rpr_link_unregister(&p.droid->wire->link);
+    net_pass(&p.net, S(5));
+    pinger_close(&p);
+}
+
+/* A run ends as if the peer went, and its `done` may close everything. */
+static void a_lie_ends_the_run(void **state)
+{
+    struct pinger p;
+    struct wire_message m;
+
+    (void)state;
+    for (unsigned act = 0; act < 2; act++) {
+        pinger_init(&p);
+        assert_int_equal(
+            start(&p, (struct rpr_ping_config){.times = 9, .length = 20, .flags = RPR_PING_ACK}),
+            0);
+        take_request(&p, &m);
+        p.in_done = act ? close_all : NULL;
+        lie(&p, "", 0);
+        assert_int_equal(p.n_done, 1);
+        assert_int_equal(p.result.error, -RPR_ENOTCONN);
+        if (!act)
+            assert_int_equal(start(&p, (struct rpr_ping_config){.times = 1}), -RPR_ENOTCONN);
+        pinger_close(&p);
+    }
+}
+
+/* What some peer sends that means no harm: requests and answers of older NuttX and of a driver for Linux,
+ * whose commands are numbers from 1 to 5; requests that were cut on their way; answers that nobody waits
+ * for; commands of later versions. */
+static void nothing_honest_ends_it(void **state)
+{
+    static const struct {
+        uint32_t cmd, says, len;
+    } rows[] = {{1, 16, 16},    {2, 17, 17},          {3, 40, 40},    {4, 40, 40},
+                {5, 33, 16},    {0, 17, 17},          {7, 40, 40},    {1, 400, 40},
+                {3, 65535, 17}, {0x20, 0, 16},        {0x20, 99, 40}, {0x21, 17, 17},
+                {0x23, 0, 40},  {0x20, 1u << 31, 40}, {0x10, 0, 40},  {0x40, 0, 16},
+                {0x51, 99, 40}, {0xffffff00, 40, 40}};
+    struct pinger p;
+    struct wire_message m;
+
+    (void)state;
+    pinger_init(&p);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t bytes[40] = {0};
+
+        put_le32(bytes, rows[i].cmd);
+        put_le32(bytes + 4, rows[i].says);
+        memset(bytes + 8, 0xee, sizeof bytes - 8);
+        put(&p, bytes, rows[i].len);
+        (void)net_settle(&p.net);
+        while (wire_get(p.droid->wire, &m, true))
+            assert_int_equal(m.dst, PEER);
+    }
+    assert_int_equal(counted(&p).malformed, 0);
+    pinger_close(&p);
+}
+
 /* ---- devices -------------------------------------------------------------------------------------- */
 
 /* Every remote CPU has it, whenever it comes; a local program's private link has not. */
@@ -869,7 +1021,7 @@ int main(void)
         cmocka_unit_test(answers_as_the_vectors_say),
         cmocka_unit_test(answers_what_came),
         cmocka_unit_test(check_is_evaluated),
-        cmocka_unit_test(short_and_odd_requests),
+        cmocka_unit_test(odd_requests),
         cmocka_unit_test(answers_wait_for_buffers),
         cmocka_unit_test(no_answer_into_the_next_life),
         cmocka_unit_test(longer_than_the_way_back),
@@ -887,6 +1039,10 @@ int main(void)
         cmocka_unit_test(done_may_do_anything),
         cmocka_unit_test(close_ends_it),
         cmocka_unit_test(two_runs_at_once),
+        cmocka_unit_test(a_lie_ends_the_endpoint),
+        cmocka_unit_test(a_liar_gets_tired),
+        cmocka_unit_test(a_lie_ends_the_run),
+        cmocka_unit_test(nothing_honest_ends_it),
         cmocka_unit_test(on_every_device),
         cmocka_unit_test(device_without_memory),
         cmocka_unit_test(through_a_hub),

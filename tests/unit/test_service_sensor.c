@@ -900,6 +900,7 @@ static void asks_questions(void **state)
 
 static void assert_closed_for(struct bench *b, const char *reason)
 {
+    struct rpr_service_closed closed;
     struct wire_message m;
     bool destroyed = false;
 
@@ -909,7 +910,11 @@ static void assert_closed_for(struct bench *b, const char *reason)
     assert_true(destroyed);
     assert_string_equal(peer_info(b, "audio").reason, reason);
     assert_false(peer_info(b, "audio").bound);
-    assert_non_null(strstr(b->net.w.log, "rpmsg-sensor of audio is closed"));
+    assert_non_null(strstr(b->net.w.log, "audio: rpmsg-sensor: "));
+    assert_non_null(strstr(b->net.w.log, reason));
+    assert_true(rpr_sensor_closed(b->sensor, 0, &closed));
+    assert_string_equal(closed.reason, reason);
+    assert_false(rpr_sensor_closed(b->sensor, 1, &closed));
     b->net.w.log[0] = '\0';
     peer_down(b->audio);
     settle_all(b);
@@ -1343,6 +1348,39 @@ static void liars_lose_their_endpoint(void **state)
     bench_close(&b);
 }
 
+/* Without another connection it comes back in time, and all is told anew. */
+static void a_liar_comes_back(void **state)
+{
+    struct bench b;
+    struct rpr_service_closed closed;
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 3);
+    (void)subscribe(&b, (struct rpr_sensor_sub_config){.path = ACCEL});
+    (void)show(&b, b.droid);
+    for (unsigned wait = 1; wait < 9; wait *= 2) {
+        (void)show(&b, b.audio);
+        put(&b, b.audio, "", 0);
+        settle_all(&b);
+        (void)peer_said(b.audio);
+        assert_true(rpr_sensor_closed(b.sensor, 0, &closed));
+        assert_in_range(closed.wait_ns, S(wait) - MS(1), S(wait));
+        net_pass(&b.net, closed.wait_ns - 1);
+        assert_peer_said(b.audio, "");
+        net_pass(&b.net, 1);
+        assert_peer_said(b.audio, "CREATE rpmsg-sensor;");
+        assert_string_equal(peer_info(&b, "audio").reason, "");
+        peer_ack(b.audio, RPR_SENSOR_SERVICE, PEER);
+        assert_said_to(&b, b.audio, "SUB sensor_accel0;");
+    }
+    put(&b, b.audio, "", 0);
+    settle_all(&b);
+    rpr_link_unregister(&b.audio->wire->link); /* nor is it waited for when it goes */
+    net_pass(&b.net, S(99));
+    publish(&b, b.droid, b.cookie, "still");
+    bench_close(&b);
+}
+
 static void nobody_fills_the_table(void **state)
 {
     struct bench b;
@@ -1573,6 +1611,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(rights_are_kept),
         cmocka_unit_test(scope_is_looked_at_again),
         cmocka_unit_test(liars_lose_their_endpoint),
+        cmocka_unit_test(a_liar_comes_back),
         cmocka_unit_test(nobody_fills_the_table),
         cmocka_unit_test(stale_cookies_find_nobody),
         cmocka_unit_test(floods_of_questions),

@@ -228,10 +228,12 @@ static void lines_without_end_are_bounded(void **state)
     server_close(&s);
 }
 
-/* One lie, and the endpoint is closed, with the reason in the log; the client may come again. */
+/* One lie, and the endpoint is closed, with the reason in the log; after a while the server asks for the
+ * client, since NuttX's does not announce itself again. */
 static void lie(struct server *s, const void *bytes, size_t len, const char *why)
 {
     unsigned n = (unsigned)counted(s).malformed;
+    struct rpr_service_closed closed;
 
     s->net.w.log[0] = '\0';
     client_comes(s, ONE);
@@ -243,6 +245,19 @@ static void lie(struct server *s, const void *bytes, size_t len, const char *why
     assert_got(&s->sink, "droid: last\n");
     put(s, ONE, "\0\0\0\0\0\0\0\0\5\0\0\0late\n", 17);
     assert_got(&s->sink, "");
+    assert_true(rpr_syslog_server_closed(s->server, 0, &closed));
+    assert_non_null(strstr(s->net.w.log, closed.reason));
+    net_pass(&s->net, closed.wait_ns - 1);
+    assert_peer_said(s->droid, "");
+    net_pass(&s->net, 1);
+    assert_peer_said(s->droid, "CREATE " NAME ";");
+    assert_false(rpr_syslog_server_closed(s->server, 0, &closed));
+    peer_ack(s->droid, NAME, ONE);
+    transfer(s, "honest\n");
+    assert_got(&s->sink, "droid: honest\n");
+    peer_destroy(s->droid, NAME, ONE);
+    net_pass(&s->net, S(129)); /* forgiven */
+    assert_peer_said(s->droid, "DESTROY " NAME ";");
 }
 
 static void lies_end_the_endpoint(void **state)
@@ -271,6 +286,88 @@ static void lies_end_the_endpoint(void **state)
     hello(&s, ONE, LIFE + 1, 0); /* one is enough */
     assert_peer_said(s.droid, "DESTROY " NAME ";");
     server_close(&s);
+}
+
+/* It alone; but for a while no other is taken of that CPU. One that announces itself is taken then, and
+ * nobody has to be asked. */
+static void a_liar_ends_no_other(void **state)
+{
+    struct server s;
+    uint32_t two;
+
+    (void)state;
+    server_init(&s, (struct rpr_syslog_server_config){0});
+    client_comes(&s, TWO);
+    two = peer_addr(s.droid, NAME);
+    client_comes(&s, ONE);
+    put(&s, ONE, "", 0);
+    assert_peer_said(s.droid, "DESTROY " NAME ";");
+    wire_put(s.droid->wire, TWO, two, "\0\0\0\0\0\0\0\0\3\0\0\0on\n", 15);
+    (void)net_settle(&s.net);
+    assert_got(&s.sink, "droid: on\n");
+    peer_create(s.droid, NAME, 1202);
+    peer_create(s.droid, NAME, 1203);
+    net_pass(&s.net, S(1) - 1);
+    assert_peer_said(s.droid, "");
+    peer_destroy(s.droid, NAME, 1203); /* it did not wait */
+    net_pass(&s.net, 1);
+    assert_peer_said(s.droid, "ACK " NAME ";");
+    transfer_at(&s, 1202, 0, "back\n");
+    assert_got(&s.sink, "droid: back\n");
+    assert_int_equal(counted(&s).refused, 0);
+    server_close(&s);
+}
+
+/* What may happen while a liar waits. */
+static void a_liar_waits(void **state)
+{
+    (void)state;
+    for (unsigned how = 0; how < 6; how++) {
+        struct server s;
+
+        server_init(&s, (struct rpr_syslog_server_config){0});
+        client_comes(&s, ONE);
+        if (how == 5)
+            s.net.w.fail_in = 1; /* no memory to remember it: it may come at once */
+        put(&s, ONE, "", 0);
+        assert_peer_said(s.droid, "DESTROY " NAME ";");
+        switch (how) {
+        case 0: /* it connects anew */
+            peer_down(s.droid);
+            (void)net_settle(&s.net);
+            peer_up(s.droid, RPR_DIALECT_NUTTX);
+            client_comes(&s, ONE);
+            net_pass(&s.net, S(2));
+            assert_peer_said(s.droid, "");
+            break;
+        case 1: /* it goes */
+            peer_down(s.droid);
+            net_pass(&s.net, S(2));
+            peer_up(s.droid, RPR_DIALECT_NUTTX);
+            client_comes(&s, ONE);
+            break;
+        case 2: /* for good */
+            rpr_link_unregister(&s.droid->wire->link);
+            net_pass(&s.net, S(2));
+            break;
+        case 3: /* the server ends */
+            assert_true(rpr_syslog_server_stop(s.server));
+            net_pass(&s.net, S(2));
+            assert_peer_said(s.droid, "");
+            break;
+        case 4: /* while it is asked for */
+            net_pass(&s.net, S(1));
+            assert_peer_said(s.droid, "CREATE " NAME ";");
+            assert_true(rpr_syslog_server_stop(s.server));
+            (void)net_settle(&s.net);
+            assert_peer_said(s.droid, "DESTROY " NAME ";");
+            break;
+        default:
+            client_comes(&s, ONE);
+            break;
+        }
+        server_close(&s);
+    }
 }
 
 static void clients_are_bounded(void **state)
@@ -754,6 +851,8 @@ int main(void)
         cmocka_unit_test(parts_of_different_lives_are_not_joined),
         cmocka_unit_test(lines_without_end_are_bounded),
         cmocka_unit_test(lies_end_the_endpoint),
+        cmocka_unit_test(a_liar_ends_no_other),
+        cmocka_unit_test(a_liar_waits),
         cmocka_unit_test(clients_are_bounded),
         cmocka_unit_test(a_full_sink_loses_nothing),
         cmocka_unit_test(last_words_wait_for_the_sink),

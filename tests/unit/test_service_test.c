@@ -131,22 +131,63 @@ static void wrong_messages_are_not_held(void **state)
 
     (void)state;
     tester_init(&t);
-    put(&t, TEST_HOLD_RX, TEST_MORE, 41, 40, TEST_FILL); /* another length than it has */
-    put(&t, TEST_HOLD_RX, TEST_MORE, UINT32_MAX, 40, TEST_FILL);
-    put(&t, TEST_HOLD_RX, 2, 40, 40, TEST_FILL);
+    put(&t, TEST_HOLD_RX, 2, 40, 40, TEST_FILL); /* what a later version may say */
     put(&t, 2, TEST_MORE, 40, 40, TEST_FILL);
-    for (uint32_t len = 0; len < TEST_PREFIX_BYTES; len++) {
-        static const uint8_t zeroes[TEST_PREFIX_BYTES];
-
-        wire_put(t.droid->wire, PEER, peer_addr(t.droid, "rpmsg-test"), zeroes, len);
-    }
-    (void)net_settle(&t.net);
+    put(&t, 0, 0, 0, 0, 0);
     assert_int_equal(n_held(&t), 0);
-    assert_int_equal(counted(&t).malformed, 4 + TEST_PREFIX_BYTES);
+    assert_int_equal(counted(&t).unknown, 3);
     put(&t, TEST_HOLD_RX, TEST_END, 40, 40, 0x54); /* wrong data are told of once a second */
     put(&t, TEST_HOLD_RX, TEST_END, 40, 40, 0x54);
     assert_int_equal(counted(&t).bad_data, 2);
     assert_string_equal(t.net.w.log, "droid: rpmsg-test: wrong data\n");
+    assert_peer_said(t.droid, "");
+    tester_close(&t);
+}
+
+/* `said` bytes of data where there are 40, or just `said` bytes: the endpoint is closed, what is held
+ * comes back, and a second later there is another. */
+static void lie(struct tester *t, uint32_t said, bool is_short)
+{
+    static const uint8_t zeroes[TEST_PREFIX_BYTES];
+    struct rpr_service_closed closed;
+    uint64_t n = counted(t).malformed;
+
+    good(t, TEST_MORE);
+    good(t, TEST_MORE);
+    t->net.w.log[0] = '\0';
+    if (is_short)
+        wire_put(t->droid->wire, PEER, peer_addr(t->droid, "rpmsg-test"), zeroes, said);
+    else
+        put(t, TEST_HOLD_RX, TEST_END, said, 40, TEST_FILL);
+    (void)net_settle(&t->net);
+    assert_int_equal(counted(t).malformed, n + 1);
+    assert_peer_said(t->droid, "DESTROY rpmsg-test;");
+    assert_true(rpr_test_closed(t->test, 0, &closed));
+    assert_non_null(strstr(t->net.w.log, closed.reason));
+    net_pass(&t->net, closed.wait_ns - 1);
+    assert_peer_said(t->droid, "");
+    net_pass(&t->net, 1);
+    assert_peer_said(t->droid, "CREATE rpmsg-test;");
+    peer_ack(t->droid, "rpmsg-test", PEER);
+    (void)net_settle(&t->net);
+    assert_int_equal(n_held(t), 0);
+    good(t, TEST_MORE);
+    good(t, TEST_END);
+    net_pass(&t->net, S(129)); /* long enough to be forgiven */
+    assert_int_equal(n_held(t), 0);
+}
+
+static void a_lie_ends_the_endpoint(void **state)
+{
+    static const uint32_t lengths[] = {0, 39, 41, 1000, UINT32_MAX - TEST_PREFIX_BYTES, UINT32_MAX};
+    struct tester t;
+
+    (void)state;
+    tester_init(&t);
+    for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        lie(&t, lengths[i], false);
+    for (uint32_t len = 0; len < TEST_PREFIX_BYTES; len++)
+        lie(&t, len, true);
     tester_close(&t);
 }
 
@@ -226,6 +267,23 @@ static void a_run_ends_with_its_peer(void **state)
     t.test = NULL;
     assert_int_equal(t.n_done, 2);
     assert_int_equal(t.result.error, -RPR_ESTALE);
+    tester_close(&t);
+}
+
+/* A lie in the middle of a run of ours, and while buffers are held. */
+static void a_lie_ends_the_run(void **state)
+{
+    struct tester t;
+
+    (void)state;
+    tester_init(&t);
+    good(&t, TEST_MORE);
+    assert_int_equal(start(&t, t.test, device_of(t.node, "droid")), 0);
+    (void)net_settle(&t.net);
+    put(&t, TEST_HOLD_RX, TEST_END, 1, 40, TEST_FILL);
+    assert_int_equal(t.n_done, 1);
+    assert_int_equal(t.result.error, -RPR_ENOTCONN);
+    assert_int_equal(start(&t, t.test, device_of(t.node, "droid")), -RPR_ENOTCONN);
     tester_close(&t);
 }
 
@@ -335,8 +393,10 @@ int main(void)
         cmocka_unit_test(a_series_is_held_until_its_end),
         cmocka_unit_test(a_series_without_end_is_given_back),
         cmocka_unit_test(wrong_messages_are_not_held),
+        cmocka_unit_test(a_lie_ends_the_endpoint),
         cmocka_unit_test(sends_what_nuttx_expects),
         cmocka_unit_test(a_run_ends_with_its_peer),
+        cmocka_unit_test(a_lie_ends_the_run),
         cmocka_unit_test(two_of_ours),
         cmocka_unit_test(a_second_look_touches_what_differs),
         cmocka_unit_test(memory_comes_later),
