@@ -2,7 +2,7 @@
 """Services with both ends ours, directly and through a hub: edge - hub - edge, three processes."""
 import json
 
-from harness import Case, Daemon, main
+from harness import Case, Daemon, eventually, main
 
 
 class Services(Case):
@@ -35,6 +35,28 @@ class Ping(Services):
         result = audio.rpmsg("ping", "droid", "300", "1000", "7", "0")
         self.assertEqual(0, result.returncode, result.stderr)
         self.assertEqual((300, 0), tuple(self.counters(droid, "ping")[key] for key in ("answered", "bad_data")))
+
+
+class Liars(Services):
+    def test_the_endpoint_is_closed_and_says_why(self):
+        good = Daemon(self, "good", "--link", f"bad={self.url('gb', True)}", "--service", "test")
+        bad = Daemon(self, "bad", "--link", f"good={self.url('gb')}", "--service", "ping@none")
+        for service, command, why in (("ping", ("ping", "bad", "-c", "1"), "shorter than its header"),
+                                      ("test", ("test", "bad"), "shorter than its header")):
+            lies, shown = 0, []
+            while not shown:  # each lie counts for longer: a busy machine sees one of them
+                bad.rpmsg("cat", "good", f"rpmsg-{service}", input="lie\n")
+                lies += 1
+                eventually(lambda: self.counters(good, service)["malformed"] == lies, f"lie {lies} to be counted")
+                shown = [s["closed"] for s in good.call("services")["services"] if s["name"] == service and s["closed"]]
+                result, text = good.rpmsg(*command), good.rpmsg("ls").stdout
+            self.assertEqual(["bad"], [closed["device"] for closed in shown[0]])
+            self.assertIn(why, shown[0][0]["reason"])
+            self.assertEqual(3, result.returncode)
+            self.assertIn("'bad'", result.stderr)
+            self.assertIn(f"rpmsg-{service}", text)
+        log = good.process.log.read_text()
+        self.assertIn("bad: rpmsg-ping: a message is shorter than its header; its endpoint is closed for 1 s", log)
 
 
 class Test(Services):

@@ -65,6 +65,28 @@ static void flatten_service(json_t *service)
     json_object_set_new(service, "keys", json_string(keys));
 }
 
+/* Where a service has closed its endpoint, and why: one line each. */
+static void print_closed(const json_t *services)
+{
+    static const char *const closed_keys[] = {"device", "name", "wait_ms", "reason", NULL};
+    json_t *all = json_array();
+    size_t i, j;
+    json_t *service, *closed;
+
+    json_array_foreach(services, i, service)
+    {
+        json_array_foreach(json_object_get(service, "closed"), j, closed)
+        {
+            json_object_set(closed, "name", json_object_get(service, "endpoint"));
+            json_array_append(all, closed);
+        }
+    }
+    if (json_array_size(all) > 0)
+        printf("\nclosed, since the peer broke the rules\n");
+    print_array(all, closed_keys, 2);
+    json_decref(all);
+}
+
 /* What INTERFACE has for `ls` knows of none: they are asked for. */
 static void print_services(struct connection *connection)
 {
@@ -82,6 +104,7 @@ static void print_services(struct connection *connection)
         flatten_service(service);
     }
     print_array(services, service_keys, 2);
+    print_closed(services);
     json_decref(answer);
 }
 

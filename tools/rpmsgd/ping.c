@@ -5,20 +5,15 @@
 #include <rpr/ping.h>
 
 #include "command.h"
-#include "control.h"
-#include "daemon.h"
-#include "job.h"
-#include "service.h"
-#include "session.h"
+#include "service_job.h"
 #include "show.h"
 
 enum { CMD_MAX = 7, LENGTH_MAX = 65519, TIMES_MAX = 100000000, PERIOD_MAX_MS = 86400000 };
 
 struct ping {
-    struct job job;
-    struct rpr_ping_run *run;  /* NULL: over */
-    struct rpr_device *device; /* NULL: it was removed */
-    json_t *name, *via;        /* of the device, as it was at the start */
+    struct service_job own;
+    struct rpr_ping_run *run; /* NULL: over */
+    json_t *via;              /* of the device, as it was at the start */
     uint32_t flags;
 };
 
@@ -61,25 +56,18 @@ static void on_done(void *ctx, const struct rpr_ping_result *result)
     bool ack = (ping->flags & RPR_PING_ACK) != 0;
 
     json_t *answer = json_pack(
-        "{s:O,s:O,s:I,s:o,s:I,s:I,s:o,s:f,s:s}", "device", ping->name, "via", ping->via, "times",
-        (json_int_t)result->times, "lost", ack ? json_integer(result->lost) : json_null(), "length",
-        (json_int_t)result->send_len, "buffer_len", (json_int_t)result->buffer_len, "rtt_ns",
-        ack ? times(result) : json_null(), "rate_mbps", rate_mbps(result), "end", end_of(result));
+        "{s:O,s:O,s:I,s:o,s:I,s:I,s:o,s:f,s:s}", "device", ping->own.name, "via", ping->via,
+        "times", (json_int_t)result->times, "lost", ack ? json_integer(result->lost) : json_null(),
+        "length", (json_int_t)result->send_len, "buffer_len", (json_int_t)result->buffer_len,
+        "rtt_ns", ack ? times(result) : json_null(), "rate_mbps", rate_mbps(result), "end",
+        end_of(result));
 
     if (!ack) {
         json_object_set_new(answer, "send_ns", times(result));
         json_object_set_new(answer, "unsent", json_integer(result->lost));
     }
     ping->run = NULL;
-    job_ok(&ping->job, answer);
-}
-
-static void on_event(struct job *job, const struct rpr_event *event)
-{
-    struct ping *ping = (struct ping *)job;
-
-    if (event->kind == RPR_EVENT_DEVICE_REMOVED && event->device == ping->device)
-        ping->device = NULL;
+    job_ok(&ping->own.job, answer);
 }
 
 static void cancel(struct job *job)
@@ -95,10 +83,8 @@ static void fini(struct job *job)
 
     if (ping->run != NULL)
         rpr_ping_stop(ping->run);
-    if (ping->device != NULL)
-        rpr_device_put(ping->device);
-    json_decref(ping->name);
     json_decref(ping->via);
+    service_job_fini(&ping->own);
 }
 
 static bool take_args(struct session *session, json_t *id, json_t *args,
@@ -113,7 +99,7 @@ static bool take_args(struct session *session, json_t *id, json_t *args,
 
 void ping_command(struct session *session, json_t *id, json_t *args)
 {
-    static const struct job_ops ops = {.event = on_event, .cancel = cancel, .fini = fini};
+    static const struct job_ops ops = {.event = service_job_event, .cancel = cancel, .fini = fini};
     struct rpr_ping_config config = {.times = 10,
                                      .length = RPR_PING_MIN_BYTES,
                                      .flags = RPR_PING_ACK,
@@ -121,35 +107,22 @@ void ping_command(struct session *session, json_t *id, json_t *args)
                                      .clock_ns = clock_ns,
                                      .done = on_done};
     struct rpr_device_info info;
+    struct rpr_ping *service;
 
     config.device = command_device(session, id, args);
     if (config.device == NULL || !take_args(session, id, args, &config))
         return;
-    struct rpr_ping *service = service_instance(control_daemon(session->control), &service_ping);
-    if (service == NULL) {
-        session_error(session, id, "not-up", "the service ping is off on this node");
+    service = service_job_instance(session, id, &service_ping);
+    if (service == NULL)
         return;
-    }
-    struct ping *ping = job_start(session, id, &ops, sizeof(*ping));
+    struct ping *ping =
+        service_job_start(session, id, &service_ping, config.device, &ops, sizeof(*ping));
     if (ping == NULL)
         return;
     rpr_device_info(config.device, &info);
-    ping->name = show_text(info.name);
     ping->via = show_text(info.via);
     ping->flags = config.flags;
     config.ctx = ping;
-    int result = rpr_ping_start(service, &config, &ping->run);
-    if (result == 0) {
-        ping->device = config.device;
-        rpr_device_get(ping->device);
-        return;
-    }
-    if (result != -RPR_ENOTCONN)
-        session_error(session, id, "failed", "'%s': %s", info.name, rpr_strerror(result));
-    else if (info.tx_len > 0)
-        session_error(session, id, "not-up", "'%s' does not offer pings", info.name);
-    else
-        session_error(session, id, "not-up", "'%s' is not up%s%s", info.name,
-                      info.reason[0] != '\0' ? ": " : "", info.reason);
-    job_end(&ping->job);
+    service_job_begun(&ping->own, rpr_ping_start(service, &config, &ping->run),
+                      "does not offer pings");
 }

@@ -6,6 +6,7 @@
 
 #include "../common/text.h"
 #include "daemon.h"
+#include "show.h"
 
 /* A new service is a file service_NAME.c and a row here. */
 static const struct service_kind *const kinds[] = {
@@ -149,6 +150,17 @@ void *service_instance(const struct daemon *daemon, const struct service_kind *k
     return NULL;
 }
 
+bool service_closed_at(const struct daemon *daemon, const struct service_kind *kind,
+                       const struct rpr_device *device, struct rpr_service_closed *closed)
+{
+    const void *instance = service_instance(daemon, kind);
+
+    for (unsigned n = 0; instance != NULL && kind->closed(instance, n, closed); n++)
+        if (closed->device == device)
+            return true;
+    return false;
+}
+
 const struct service_kind *service_kind_find(const char *endpoint)
 {
     for (size_t i = 0; i < N_KINDS; i++)
@@ -169,15 +181,29 @@ static json_t *show_devices(const struct config_service *config)
     return devices;
 }
 
-static json_t *show_one(const struct config_service *config)
+static json_t *show_closed(const struct service_kind *kind, const void *instance)
+{
+    json_t *all = json_array();
+    struct rpr_service_closed closed;
+
+    for (unsigned n = 0; kind->closed(instance, n, &closed); n++)
+        json_array_append_new(all, json_pack("{s:o,s:s,s:I}", "device",
+                                             show_text(rpr_device_name(closed.device)), "reason",
+                                             closed.reason, "wait_ms",
+                                             (json_int_t)(closed.wait_ns / 1000000)));
+    return all;
+}
+
+static json_t *show_one(const struct config_service *config, const void *instance)
 {
     json_t *keys = json_object();
 
     for (size_t i = 0; i < SERVICE_KEYS_MAX && config->kind->keys[i].name != NULL; i++)
         if (config->values[i] != NULL)
             json_object_set_new(keys, config->kind->keys[i].name, json_string(config->values[i]));
-    return json_pack("{s:s,s:s,s:o,s:o}", "name", config->kind->name, "endpoint",
-                     config->kind->endpoint, "on", show_devices(config), "keys", keys);
+    return json_pack("{s:s,s:s,s:o,s:o,s:o}", "name", config->kind->name, "endpoint",
+                     config->kind->endpoint, "on", show_devices(config), "keys", keys, "closed",
+                     show_closed(config->kind, instance));
 }
 
 json_t *services_show(const struct daemon *daemon)
@@ -186,7 +212,8 @@ json_t *services_show(const struct daemon *daemon)
 
     for (size_t i = 0; i < N_KINDS; i++)
         if (daemon->services->of[i].instance != NULL)
-            json_array_append_new(all, show_one(&daemon->config.services[i]));
+            json_array_append_new(
+                all, show_one(&daemon->config.services[i], daemon->services->of[i].instance));
     return all;
 }
 

@@ -55,6 +55,10 @@ struct service_kind {
     bool (*stopped)(void *instance); /* asked again and again after `stop`, for half a second */
     void (*close)(void *instance);
 
+    /* The n-th device at which its endpoint is closed since the peer broke the rules. False: there
+     * are not so many. */
+    bool (*closed)(const void *instance, unsigned n, struct rpr_service_closed *closed);
+
     /* For the command `stats`: service_stat() for each counter. NULL: none. */
     void (*stats)(void *instance, json_t *object);
 };
@@ -82,7 +86,11 @@ void *service_instance(const struct daemon *daemon, const struct service_kind *k
 /* The kind of that name on the wire, or NULL. */
 const struct service_kind *service_kind_find(const char *endpoint);
 
-/* Those that are on: [{"name","endpoint","on","keys"}] (docs/CONTROL.md). */
+/* Is it closed at that device? */
+bool service_closed_at(const struct daemon *daemon, const struct service_kind *kind,
+                       const struct rpr_device *device, struct rpr_service_closed *closed);
+
+/* Those that are on: [{"name","endpoint","on","keys","closed"}] (docs/CONTROL.md). */
 json_t *services_show(const struct daemon *daemon);
 
 /* Counters of all that are on, into the flat object of `stats`; and for the kinds, one of them. */

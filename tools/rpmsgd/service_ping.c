@@ -26,6 +26,11 @@ static void close_ping(void *instance)
     rpr_ping_close(instance);
 }
 
+static bool closed(const void *instance, unsigned n, struct rpr_service_closed *info)
+{
+    return rpr_ping_closed(instance, n, info);
+}
+
 static void stats(void *instance, json_t *object)
 {
     struct rpr_ping_counters counters;
@@ -43,5 +48,6 @@ const struct service_kind service_ping = {
     .open = open_ping,
     .look = look,
     .close = close_ping,
+    .closed = closed,
     .stats = stats,
 };

@@ -164,6 +164,11 @@ static void look(void *instance)
     rpr_sensor_look(((struct sensor_service *)instance)->sensor);
 }
 
+static bool closed(const void *instance, unsigned n, struct rpr_service_closed *info)
+{
+    return rpr_sensor_closed(((const struct sensor_service *)instance)->sensor, n, info);
+}
+
 static void stats(void *instance, json_t *object)
 {
     const struct sensor_service *service = instance;
@@ -198,5 +203,6 @@ const struct service_kind service_sensor = {
     .open = open_sensor,
     .look = look,
     .close = close_sensor,
+    .closed = closed,
     .stats = stats,
 };

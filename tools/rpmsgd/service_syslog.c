@@ -160,6 +160,11 @@ static void close_syslog(void *instance)
     free(syslog);
 }
 
+static bool closed(const void *instance, unsigned n, struct rpr_service_closed *info)
+{
+    return rpr_syslog_server_closed(((const struct syslog *)instance)->server, n, info);
+}
+
 static void stats(void *instance, json_t *object)
 {
     struct syslog *syslog = instance;
@@ -184,5 +189,6 @@ const struct service_kind service_syslog = {
     .stop = stop,
     .stopped = stopped,
     .close = close_syslog,
+    .closed = closed,
     .stats = stats,
 };

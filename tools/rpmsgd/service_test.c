@@ -26,6 +26,11 @@ static void close_test(void *instance)
     rpr_test_close(instance);
 }
 
+static bool closed(const void *instance, unsigned n, struct rpr_service_closed *info)
+{
+    return rpr_test_closed(instance, n, info);
+}
+
 static void stats(void *instance, json_t *object)
 {
     struct rpr_test_counters counters;
@@ -42,5 +47,6 @@ const struct service_kind service_test = {
     .open = open_test,
     .look = look,
     .close = close_test,
+    .closed = closed,
     .stats = stats,
 };

@@ -3,19 +3,13 @@
 #include <rpr/test.h>
 
 #include "command.h"
-#include "control.h"
-#include "daemon.h"
-#include "job.h"
-#include "service.h"
-#include "session.h"
-#include "show.h"
+#include "service_job.h"
 
 enum { TIMEOUT_MAX_MS = 86400000 };
 
 struct test {
-    struct job job;
+    struct service_job own;
     struct rpr_test_run *run; /* NULL: over */
-    json_t *name;             /* of the device */
 };
 
 static const char *end_of(const struct rpr_test_result *result)
@@ -37,10 +31,10 @@ static void on_done(void *ctx, const struct rpr_test_result *result)
     struct test *test = ctx;
 
     test->run = NULL;
-    job_ok(&test->job, json_pack("{s:O,s:I,s:I,s:I,s:I,s:s}", "device", test->name, "sent",
-                                 (json_int_t)result->sent, "length", (json_int_t)result->length,
-                                 "missing", (json_int_t)result->missing, "back_ns",
-                                 (json_int_t)result->back_ns, "end", end_of(result)));
+    job_ok(&test->own.job, json_pack("{s:O,s:I,s:I,s:I,s:I,s:s}", "device", test->own.name, "sent",
+                                     (json_int_t)result->sent, "length", (json_int_t)result->length,
+                                     "missing", (json_int_t)result->missing, "back_ns",
+                                     (json_int_t)result->back_ns, "end", end_of(result)));
 }
 
 static void cancel(struct job *job)
@@ -54,48 +48,27 @@ static void fini(struct job *job)
 
     if (test->run != NULL)
         rpr_test_stop(test->run);
-    json_decref(test->name);
-}
-
-static void refuse(struct session *session, json_t *id, const struct rpr_device *device, int result)
-{
-    struct rpr_device_info info;
-
-    rpr_device_info(device, &info);
-    if (result == -RPR_EBUSY)
-        session_error(session, id, "busy", "'%s': a test is going on", info.name);
-    else if (result != -RPR_ENOTCONN)
-        session_error(session, id, "failed", "'%s': %s", info.name, rpr_strerror(result));
-    else if (info.tx_len > 0)
-        session_error(session, id, "not-up", "'%s' does not take part in tests", info.name);
-    else
-        session_error(session, id, "not-up", "'%s' is not up%s%s", info.name,
-                      info.reason[0] != '\0' ? ": " : "", info.reason);
+    service_job_fini(&test->own);
 }
 
 void test_command(struct session *session, json_t *id, json_t *args)
 {
-    static const struct job_ops ops = {.cancel = cancel, .fini = fini};
-    struct rpr_test *service = service_instance(control_daemon(session->control), &service_test);
+    static const struct job_ops ops = {.event = service_job_event, .cancel = cancel, .fini = fini};
     struct rpr_test_config config = {
         .device = command_device(session, id, args), .timeout_ms = 5000, .done = on_done};
+    struct rpr_test *service;
 
     if (config.device == NULL ||
         !command_number(session, id, args, "timeout_ms", 1, TIMEOUT_MAX_MS, &config.timeout_ms))
         return;
-    if (service == NULL) {
-        session_error(session, id, "not-up",
-                      "the service test is off on this node: rpmsgd --service test");
+    service = service_job_instance(session, id, &service_test);
+    if (service == NULL)
         return;
-    }
-    struct test *test = job_start(session, id, &ops, sizeof(*test));
+    struct test *test =
+        service_job_start(session, id, &service_test, config.device, &ops, sizeof(*test));
     if (test == NULL)
         return;
-    test->name = show_text(rpr_device_name(config.device));
     config.ctx = test;
-    int result = rpr_test_start(service, &config, &test->run);
-    if (result == 0)
-        return;
-    refuse(session, id, config.device, result);
-    job_end(&test->job);
+    service_job_begun(&test->own, rpr_test_start(service, &config, &test->run),
+                      "does not take part in tests");
 }
