@@ -227,15 +227,12 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *
 {
     struct control *c = ctx;
     struct router_message message;
-    uint8_t copy[ROUTER_LONG_BYTES] = {0};
-    size_t len = msg->len < sizeof copy ? msg->len : sizeof copy;
     int result;
 
     (void)ept;
     if (c->closing)
         return RPR_DONE;
-    memcpy(copy, msg->data, len);
-    result = router_decode(&message, copy, len);
+    result = router_decode(&message, msg->data, msg->len);
     if (result == ROUTER_OK) {
         on_message(c, &message);
     } else if (result == ROUTER_BAD_LENGTH) {

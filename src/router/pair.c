@@ -339,13 +339,10 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t ept, const struct rpr_msg *
 {
     struct pair_side *side = ctx;
     struct router_message message;
-    uint8_t copy[ROUTER_LONG_BYTES] = {0};
-    size_t len = msg->len < sizeof copy ? msg->len : sizeof copy;
     int result;
 
     (void)ept;
-    memcpy(copy, msg->data, len);
-    result = router_decode(&message, copy, len);
+    result = router_decode(&message, msg->data, msg->len);
     RPR_ASSERT(result != ROUTER_BAD_CMD || !MUTANT(asserts_what_an_edge_says));
     if (result == ROUTER_BAD_LENGTH) {
         refuse(side);

@@ -62,8 +62,11 @@ static int decode_hello(struct router_message *message, const uint8_t *payload)
     return ROUTER_OK;
 }
 
-int router_decode(struct router_message *message, const uint8_t *payload, size_t len)
+int router_decode(struct router_message *message, const uint8_t *received, size_t len)
 {
+    uint8_t payload[ROUTER_LONG_BYTES] = {0};
+
+    memcpy(payload, received, len < sizeof(payload) ? len : sizeof(payload));
     memset(message, 0, sizeof(*message));
     if (len < ROUTER_SHORT_BYTES) {
         return ROUTER_BAD_LENGTH;

@@ -59,9 +59,10 @@ enum router_result {
     ROUTER_BAD_SERVICE = -5 /* service name empty or too long */
 };
 
-/* Returns ROUTER_OK, ROUTER_BAD_LENGTH, ROUTER_BAD_CMD or ROUTER_BAD_MAGIC. Fields of other
- * commands are zero. Sizes are as received: the caller clamps them. */
-int router_decode(struct router_message *message, const uint8_t *payload, size_t len);
+/* Each byte is read once: its sender may still write to the memory. Returns ROUTER_OK,
+ * ROUTER_BAD_LENGTH, ROUTER_BAD_CMD or ROUTER_BAD_MAGIC. Fields of other commands are zero. Sizes are
+ * as received: the caller clamps them. */
+int router_decode(struct router_message *message, const uint8_t *received, size_t len);
 
 /* Writes all ROUTER_LONG_BYTES; what the command does not use is zero. `cmd` must be a router_cmd.
  * Returns how many of them are to be sent: ROUTER_BYTES, or all for a CREATE with a session. */
