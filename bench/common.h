@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -124,6 +125,30 @@ static inline void *bench_map_shared(size_t n_bytes)
     if (p == MAP_FAILED)
         bench_die("mmap: %s", strerror(errno));
     return p;
+}
+
+/* A doorbell that its listener blocks in. */
+static inline int bench_bell_open(void)
+{
+    int fd = eventfd(0, 0);
+
+    if (fd < 0)
+        bench_die("eventfd: %s", strerror(errno));
+    return fd;
+}
+
+static inline void bench_bell_ring(int fd)
+{
+    if (eventfd_write(fd, 1) != 0)
+        bench_die("eventfd write: %s", strerror(errno));
+}
+
+static inline void bench_bell_await(int fd)
+{
+    eventfd_t count;
+
+    if (eventfd_read(fd, &count) != 0)
+        bench_die("eventfd read: %s", strerror(errno));
 }
 
 static inline void bench_emit(const char *name, double value)

@@ -7,33 +7,9 @@
 #include "common.h"
 
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 #define N_TRIPS 32768u
 #define N_WARM  (N_TRIPS / 8)
-
-static int open_eventfd(void)
-{
-    int fd = eventfd(0, 0);
-
-    if (fd < 0)
-        bench_die("eventfd: %s", strerror(errno));
-    return fd;
-}
-
-static void ring_bell(int fd)
-{
-    if (eventfd_write(fd, 1) != 0)
-        bench_die("eventfd write: %s", strerror(errno));
-}
-
-static void await_bell(int fd)
-{
-    eventfd_t count;
-
-    if (eventfd_read(fd, &count) != 0)
-        bench_die("eventfd read: %s", strerror(errno));
-}
 
 /* An edge on fd rings the bell `to`. */
 static void watch(int epoll, int fd, int to)
@@ -54,15 +30,15 @@ static void relay(int epoll, uint32_t n)
         if (got < 0)
             bench_die("epoll_wait: %s", strerror(errno));
         for (int i = 0; i < got; i++, n--)
-            ring_bell(events[i].data.fd);
+            bench_bell_ring(events[i].data.fd);
     }
 }
 
 static void answer(int bell, int back, uint32_t n)
 {
     for (; n > 0; n--) {
-        await_bell(bell);
-        ring_bell(back);
+        bench_bell_await(bell);
+        bench_bell_ring(back);
     }
 }
 
@@ -71,18 +47,18 @@ static uint64_t ping(int there, int bell, uint32_t n)
     uint64_t start = bench_now_ns();
 
     for (; n > 0; n--) {
-        ring_bell(there);
-        await_bell(bell);
+        bench_bell_ring(there);
+        bench_bell_await(bell);
     }
     return bench_now_ns() - start;
 }
 
 int main(void)
 {
-    int a_to_hub = open_eventfd();
-    int b_to_hub = open_eventfd();
-    int hub_to_a = open_eventfd();
-    int hub_to_b = open_eventfd();
+    int a_to_hub = bench_bell_open();
+    int b_to_hub = bench_bell_open();
+    int hub_to_a = bench_bell_open();
+    int hub_to_b = bench_bell_open();
     int epoll = epoll_create1(0);
     pid_t hub;
     pid_t b;

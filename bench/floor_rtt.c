@@ -7,8 +7,6 @@
  */
 #include "ring.h"
 
-#include <sys/eventfd.h>
-
 #define N_POLL    262144u
 #define N_EVENTFD 65536u
 #define PAYLOAD   64u
@@ -97,52 +95,29 @@ static void measure_poll(void)
     bench_join(child);
 }
 
-static int open_eventfd(void)
-{
-    int fd = eventfd(0, 0);
-
-    if (fd < 0)
-        bench_die("eventfd: %s", strerror(errno));
-    return fd;
-}
-
-static void ring_bell(int fd)
-{
-    if (eventfd_write(fd, 1) != 0)
-        bench_die("eventfd write: %s", strerror(errno));
-}
-
-static void await_bell(int fd)
-{
-    eventfd_t count;
-
-    if (eventfd_read(fd, &count) != 0)
-        bench_die("eventfd read: %s", strerror(errno));
-}
-
 static uint64_t ping_eventfd(int there, int back, uint32_t n)
 {
     uint64_t start = bench_now_ns();
 
     for (; n > 0; n--) {
-        ring_bell(there);
-        await_bell(back);
+        bench_bell_ring(there);
+        bench_bell_await(back);
     }
     return bench_now_ns() - start;
 }
 
 static void measure_eventfd(void)
 {
-    int there = open_eventfd();
-    int back = open_eventfd();
+    int there = bench_bell_open();
+    int back = bench_bell_open();
     pid_t child;
 
     bench_pin(0);
     child = bench_fork();
     if (child == 0) {
         for (uint32_t n = N_EVENTFD / 8 + N_EVENTFD; n > 0; n--) {
-            await_bell(there);
-            ring_bell(back);
+            bench_bell_await(there);
+            bench_bell_ring(back);
         }
         _exit(0);
     }
