@@ -718,9 +718,4 @@ static inline void ept_bind_to(struct ept *e, struct wire *w, struct rpr_node *n
     e->world->events[0] = '\0';
 }
 
-/* main(): all tests, or those that the pattern in the first argument matches. */
-#define RUN_TESTS(tests, argc, argv)                           \
-    ((argc) > 1 ? cmocka_set_test_filter((argv)[1]) : (void)0, \
-     cmocka_run_group_tests(tests, NULL, NULL))
-
 #endif

@@ -378,12 +378,12 @@ static void the_link_is_lost_under_them(void **state)
     free(s);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_threads_send),
         cmocka_unit_test(endpoints_are_closed_under_them),
         cmocka_unit_test(the_link_is_lost_under_them),
     };
-    return RUN_TESTS(tests, argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

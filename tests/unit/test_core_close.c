@@ -742,7 +742,7 @@ static void data_does_not_leave_when_its_answer_is_forgotten(void **state)
     bench_fini(&t);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(close_inside_rx),
@@ -767,5 +767,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(closed_with_messages_kept_when_credit_is_due),
         cmocka_unit_test(data_does_not_leave_when_its_answer_is_forgotten),
     };
-    return RUN_TESTS(tests, argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -452,7 +452,7 @@ static void a_link_too_narrow_for_names(void **state)
     bench_fini(&t);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(four_before_the_first_grant_then_as_granted),
@@ -474,5 +474,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_link_too_narrow_for_names),
         cmocka_unit_test(a_link_too_narrow_for_names),
     };
-    return RUN_TESTS(tests, argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -663,7 +663,7 @@ static void what_is_kept_is_lost_with_the_link(void **state)
     bench_fini(&t);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(later_once_comes_again_by_itself),
@@ -692,5 +692,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_next_peer_writes_first),
         cmocka_unit_test(what_is_kept_is_lost_with_the_link),
     };
-    return RUN_TESTS(tests, argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

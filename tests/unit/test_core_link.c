@@ -477,7 +477,7 @@ static void names_are_checked(void **state)
     bench_fini(&t);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_link_waits_for_its_transport),
@@ -498,5 +498,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(doorbells_before_the_link_is_up),
         cmocka_unit_test(names_are_checked),
     };
-    return RUN_TESTS(tests, argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -277,7 +277,7 @@ static void nonsense_is_refused(void **state)
     assert_int_equal(w.n_live, 0);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ends_meet_and_talk),
@@ -290,5 +290,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(power_is_told),
         cmocka_unit_test(nonsense_is_refused),
     };
-    return RUN_TESTS(tests, argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

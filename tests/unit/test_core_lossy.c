@@ -414,7 +414,7 @@ static void a_lost_ack_is_given_again(void **state)
     }
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_credit_it_says_what_it_has_sent),
@@ -433,5 +433,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(one_that_was_not_heard_hears_who_we_are),
         cmocka_unit_test(a_lost_ack_is_given_again),
     };
-    return RUN_TESTS(tests, argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

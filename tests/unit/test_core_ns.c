@@ -909,7 +909,7 @@ static void services_closed_inside_bind(void **state)
     }
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_rows_are_here),
@@ -945,5 +945,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_service_can_take_over_the_name_service),
         cmocka_unit_test(services_closed_inside_bind),
     };
-    return RUN_TESTS(tests, argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -451,7 +451,7 @@ static void nodes_are_checked(void **state)
     }
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_link_has_its_budget_and_its_turn),
@@ -469,5 +469,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(binding_by_hand_needs_a_device_that_is_up),
         cmocka_unit_test(nodes_are_checked),
     };
-    return RUN_TESTS(tests, argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -517,7 +517,7 @@ static void no_memory(void **state)
     bench_fini(&t);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_word_is_said_until_it_is_heard),
@@ -539,5 +539,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(no_memory),
     };
 
-    return RUN_TESTS(tests, argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

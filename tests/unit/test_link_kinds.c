@@ -488,7 +488,7 @@ static void no_memory_to_connect(void **state)
     for_each_kind(check_connect_memory);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(queues_and_holders_are_shown),
@@ -501,5 +501,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(no_memory_to_connect),
     };
 
-    return RUN_TESTS(tests, argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1045,7 +1045,7 @@ static void out_of_range(void **state)
     assert_int_equal(t.world.n_live, 0);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ends_meet_and_talk),
@@ -1078,5 +1078,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(out_of_range),
     };
 
-    return RUN_TESTS(tests, argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1576,7 +1576,7 @@ static void bad_arguments(void **state)
     bench_close(&b);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(subscribes_as_nuttx_expects),
@@ -1619,5 +1619,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(steady_state_allocates_nothing),
         cmocka_unit_test(bad_arguments),
     };
-    return RUN_TESTS(tests, argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -520,7 +520,7 @@ static void the_link_ends_inside_rx(void **state)
     }
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_driver_prepares_the_rings),
@@ -540,5 +540,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_was_published_is_delivered_before_the_end),
         cmocka_unit_test(the_link_ends_inside_rx),
     };
-    return RUN_TESTS(tests, argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
