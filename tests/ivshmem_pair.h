@@ -40,9 +40,11 @@ static inline const char *board_map(void *ctx, bool make, uint32_t bytes,
     return NULL;
 }
 
-static inline const char *board_lost(void *ctx, const struct rpr_ivshmem_memory *memory)
+static inline const char *board_lost(void *ctx, const struct rpr_ivshmem_memory *memory,
+                                     bool in_use)
 {
     (void)memory;
+    (void)in_use;
     return ((struct board *)ctx)->lost;
 }
 

@@ -25,10 +25,11 @@ static const char *map(void *ctx, bool make, uint32_t bytes, struct rpr_ivshmem_
     return NULL;
 }
 
-static const char *lost(void *ctx, const struct rpr_ivshmem_memory *memory)
+static const char *lost(void *ctx, const struct rpr_ivshmem_memory *memory, bool in_use)
 {
     (void)ctx;
     (void)memory;
+    (void)in_use;
     return NULL;
 }
 

@@ -32,8 +32,9 @@ struct rpr_ivshmem_port {
      * it. NULL, or one line that is shown as the reason. */
     const char *(*map)(void *ctx, bool make, uint32_t bytes, struct rpr_ivshmem_memory *memory);
 
-    /* Looked at now and then: NULL, or why the region is not to be used any more. */
-    const char *(*lost)(void *ctx, const struct rpr_ivshmem_memory *memory);
+    /* Looked at now and then: NULL, or why this mapping is not to be used any more. `in_use`: a
+     * session goes on in it, which does not end because there is more memory now. */
+    const char *(*lost)(void *ctx, const struct rpr_ivshmem_memory *memory, bool in_use);
 
     /* The session is over, but buffers of it are in use: what is written to them from now on must
      * not reach the peer. False: this cannot be had, and the next session waits. Or NULL. */

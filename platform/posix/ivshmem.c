@@ -51,11 +51,11 @@ static const char *map(void *ctx, bool make, uint32_t bytes, struct rpr_ivshmem_
     return NULL;
 }
 
-static const char *lost(void *ctx, const struct rpr_ivshmem_memory *memory)
+static const char *lost(void *ctx, const struct rpr_ivshmem_memory *memory, bool in_use)
 {
     const struct file_link *f = ctx;
 
-    return region_file_lost(&map_of(memory)->file, f->path);
+    return region_file_lost(&map_of(memory)->file, f->path, in_use);
 }
 
 static bool part(void *ctx, const struct rpr_ivshmem_memory *memory)

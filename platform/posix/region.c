@@ -87,10 +87,10 @@ static const char *see_size(int fd, size_t least, size_t make, size_t *bytes,
     return text;
 }
 
-static const char *map_file(struct region_file *f, size_t most)
+static const char *map_file(struct region_file *f)
 {
-    if (f->bytes > most)
-        f->bytes = most;
+    if (f->bytes > f->most)
+        f->bytes = f->most;
     if (map(f->fd, f->bytes, &f->base))
         return "cannot be mapped";
     f->guard = guard_start(f->base, f->bytes);
@@ -106,10 +106,11 @@ const char *region_file_map(struct region_file *f, const char *path, size_t leas
     char why[REGION_TEXT];
     const char *wrong;
 
+    f->most = most;
     f->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (make ? O_CREAT : 0), 0660);
     wrong = f->fd < 0 ? explain(errno) : see_size(f->fd, least, make, &f->bytes, why);
     if (!wrong)
-        wrong = map_file(f, most);
+        wrong = map_file(f);
     if (!wrong)
         return NULL;
     if (f->fd >= 0)
@@ -125,7 +126,7 @@ void region_file_unmap(struct region_file *f)
     close(f->fd);
 }
 
-const char *region_file_lost(const struct region_file *f, const char *path)
+const char *region_file_lost(const struct region_file *f, const char *path, bool in_use)
 {
     struct stat now, then;
 
@@ -135,7 +136,11 @@ const char *region_file_lost(const struct region_file *f, const char *path)
         return "the file was removed";
     if (fstat(f->fd, &then) != 0 || now.st_dev != then.st_dev || now.st_ino != then.st_ino)
         return "the file was replaced";
-    return (uint64_t)now.st_size < f->bytes ? "the file became shorter" : NULL;
+    if ((uint64_t)now.st_size < f->bytes)
+        return "the file became shorter";
+    if ((uint64_t)now.st_size > f->bytes && f->bytes < f->most && !in_use)
+        return "the file became longer";
+    return NULL;
 }
 
 bool region_file_part(const struct region_file *f)

@@ -26,6 +26,7 @@ void region_unmap(void *base, size_t bytes);
 struct region_file {
     void *base;
     size_t bytes;
+    size_t most; /* that are mapped of a larger one */
     int fd;
     struct guard *guard;
 };
@@ -38,8 +39,9 @@ const char *region_file_map(struct region_file *file, const char *path, size_t l
                             size_t most, char text[REGION_TEXT]);
 void region_file_unmap(struct region_file *file);
 
-/* NULL, or why it is not the file at `path` any more. */
-const char *region_file_lost(const struct region_file *file, const char *path);
+/* NULL, or why it is not the file at `path` any more; or not all of it, which does not matter to who has
+ * it `in_use`. */
+const char *region_file_lost(const struct region_file *file, const char *path, bool in_use);
 
 /* What is written to it from now on is the process's own. */
 bool region_file_part(const struct region_file *file);

@@ -346,7 +346,7 @@ static const char *check(struct ivshmem *iv, uint64_t now_ns)
     if (now_ns - iv->checked_ns < CHECK_NS)
         return NULL;
     iv->checked_ns = now_ns;
-    return iv->config.port.lost(iv->config.port.ctx, &iv->now->memory);
+    return iv->config.port.lost(iv->config.port.ctx, &iv->now->memory, iv->phase == IVSHMEM_UP);
 }
 
 static void on_up(struct ivshmem *iv, uint64_t now_ns)

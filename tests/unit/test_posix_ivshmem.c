@@ -178,6 +178,28 @@ static void a_file_that_becomes_shorter(void **state)
     }
 }
 
+/* Who waits in a short one sees it grow, and what its master puts there. */
+static void a_file_that_becomes_longer(void **state)
+{
+    int fd = open(side_path("m"), O_CREAT | O_RDWR, 0600);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, 4096), 0);
+    open_audio(layouts[1].slave);
+    UNTIL(&audio, NULL, strstr(side_reason(&audio), "waits for the master"));
+    assert_int_equal(ftruncate(fd, 1 << 20), 0);
+    open_ap(layouts[1].master);
+    talk(1);
+    assert_int_equal(ftruncate(fd, 2 << 20), 0); /* and who talks goes on */
+    for (double end = seconds() + 0.5; seconds() < end;)
+        sides_turn(&ap, &audio);
+    assert_int_equal(ap.n_lost + audio.n_lost, 0);
+    talk(2);
+    close_both();
+    close(fd);
+}
+
 /* ---- the guard by itself ----------------------------------------------------------------------- */
 
 static void guarded_memory_that_goes_away(void **state)
@@ -190,14 +212,14 @@ static void guarded_memory_that_goes_away(void **state)
     assert_null(region_file_map(&other, side_path("h"), 1, 65536, 1 << 20, text));
     memset(file.base, 'x', 65536);
     memset(other.base, 'y', 65536);
-    assert_null(region_file_lost(&file, side_path("g")));
+    assert_null(region_file_lost(&file, side_path("g"), true));
     assert_int_equal(truncate(side_path("g"), 4096), 0);
     assert_int_equal(((volatile char *)file.base)[4095], 'x');
     assert_false(guard_hit(file.guard));
     assert_int_equal(((volatile char *)file.base)[65535], 0);
     assert_true(guard_hit(file.guard));
     ((volatile char *)file.base)[4096] = 'z';
-    assert_string_equal(region_file_lost(&file, side_path("g")), "the file became shorter");
+    assert_string_equal(region_file_lost(&file, side_path("g"), true), "the file became shorter");
     assert_false(guard_hit(other.guard));
     assert_int_equal(((volatile char *)other.base)[65535], 'y');
     region_file_unmap(&file);
@@ -255,6 +277,7 @@ int main(void)
         cmocka_unit_test(files_that_are_there),
         cmocka_unit_test(a_file_that_is_replaced),
         cmocka_unit_test(a_file_that_becomes_shorter),
+        cmocka_unit_test(a_file_that_becomes_longer),
     };
 
     return cmocka_run_group_tests(tests, side_dir_make, side_dir_remove);
