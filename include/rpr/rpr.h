@@ -151,7 +151,7 @@ struct rpr_device_info {
     bool credit;           /* the peer takes part in flow control per endpoint */
     uint32_t n_endpoints;
     uint32_t n_announcements;       /* kept for a service that may come */
-    uint64_t announcements_refused; /* more than 256 kept */
+    uint64_t announcements_refused; /* more than 256 kept, or no memory for long */
     struct rpr_device_counters counters;
 };
 
@@ -359,13 +359,15 @@ struct rpr_service_ops {
     bool (*match)(void *ctx, struct rpr_device *device, const char *name);
 
     /* Opens an endpoint of that name with `dest` = addr on the device and returns 0, or returns an
-     * error: the next service is asked, and with none the announcement is kept. */
+     * error: the next service is asked, and with none the announcement is kept. -RPR_ENOMEM: it is
+     * asked again each second, until there is memory. */
     int (*bind)(void *ctx, struct rpr_device *device, const char *name, uint32_t addr);
 
     /* Takes over the whole name service of matching names: sees every CREATE (0), DESTROY (1) and
-     * CREATE_ACK (2); `bind` is not used, nothing is kept. NULL: the normal way. */
-    void (*ns)(void *ctx, struct rpr_device *device, const char *name, uint32_t addr,
-               uint32_t flags);
+     * CREATE_ACK (2); `bind` is not used. Returns 0 and nothing is kept, or -RPR_ENOMEM for a CREATE, which
+     * is then said again as above. NULL: the normal way. */
+    int (*ns)(void *ctx, struct rpr_device *device, const char *name, uint32_t addr,
+              uint32_t flags);
 };
 
 struct rpr_service_config {

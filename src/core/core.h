@@ -226,8 +226,15 @@ struct announcement {
     struct announcement *next;
     uint32_t addr;
     bool taken; /* while it is offered: it goes if it is, and is not given up meanwhile */
+    bool owed;  /* who would take it had no memory to do so: offered again */
+    bool now;   /* it is among those that are offered again in this turn */
+    bool spare; /* one of the node's spare ones */
     char name[RPMSG_NS_NAME_BYTES + 1];
 };
+
+/* A node has some announcements to keep what comes while there is no memory: they are free again as
+ * soon as there is. */
+#define ANNOUNCEMENTS_SPARE 8u
 
 struct rpr_device {
     struct address_table addresses; /* a link's device: of all endpoints the link carries */
@@ -302,6 +309,7 @@ bool ns_take_announcement(struct rpr_device *device, const char *name, uint32_t 
 void ns_keep_announcement(struct rpr_device *device, const char *name, uint32_t addr);
 void ns_drop_announcements(struct rpr_device *device);
 void ns_hand_over(struct rpr_device *routed); /* what its hub's device kept for it */
+void ns_init(struct rpr_node *node);
 
 /* ---- credit: credit.c -------------------------------------------------------------------------------- */
 
@@ -428,6 +436,9 @@ struct rpr_node {
     _Atomic bool attention; /* a poll has more to do than links and timers; any thread */
     void *parts[RPR_N_PARTS];
     char name[RPR_NAME_MAX + 1];
+    struct announcement spare[ANNOUNCEMENTS_SPARE];
+    struct announcement *spare_first; /* those that are not in use */
+    struct rpr_timer owed_timer;      /* there was no memory for what was announced */
 };
 
 void *node_alloc(struct rpr_node *node, size_t bytes);

@@ -18,6 +18,7 @@
 #define DEFAULT_PAYLOAD 496u
 #define MAX_BUFFERS     32768u
 #define MAX_PAYLOAD     65519u
+#define RETRY_NS        UINT64_C(1000000000) /* until there may be memory for a connection */
 
 enum over { NOT_OVER, OVER_CLOSED, OVER_CUT };
 
@@ -223,15 +224,16 @@ static void timer_fired(struct rpr_timer *timer, uint64_t now_ns)
     struct end *end = RPR_CONTAINER(timer, struct end, timer);
     struct rpr_cable *cable = end->cable;
 
-    (void)now_ns;
     if (end->link.incarnation && end->session->over)
         end_old(end);
     if (!end->wanted || end->link.incarnation || !may_connect(cable))
         return;
     if (!cable->session) {
         cable->session = session_new(cable);
-        if (!cable->session)
-            return; /* tried again at the next doorbell */
+        if (!cable->session) {
+            rpr_timer_start(end->link.node, &end->timer, now_ns + RETRY_NS);
+            return;
+        }
         ring(cable, other(end->index));
     }
     if (!cable->session->side[end->index].attached)

@@ -131,6 +131,7 @@ int rpr_node_open(struct rpr_node **result, const struct rpr_node_config *config
     node->platform = platform;
     node->commands_end = &node->commands;
     node->next_ns = RPR_POLL_IDLE;
+    ns_init(node);
     text_copy(node->name, sizeof node->name, config->name);
     error = slots_init(node, config->slot_bytes ? config->slot_bytes : DEFAULT_SLOT_BYTES,
                        config->slots ? config->slots : DEFAULT_SLOTS);

@@ -10,6 +10,8 @@
 #include "base/text.h"
 #include "wire/router.h"
 
+#define OWED_NS UINT64_C(1000000000) /* until there may be memory for what was announced */
+
 /* The one table of how peers differ. */
 static const struct dialect dialects[RPR_N_DIALECTS] = {
     [RPR_DIALECT_RPR] = {"rpr", .ack = true},
@@ -181,36 +183,75 @@ static struct announcement **find_announcement(struct rpr_device *d, const char 
     return at;
 }
 
+static void owed_later(struct rpr_node *node)
+{
+    if (!node->owed_timer.active)
+        rpr_timer_start(node, &node->owed_timer, node->now_ns + OWED_NS);
+}
+
+/* One that is spare if there is no memory; NULL: there is none of these either. */
+static struct announcement *new_announcement(struct rpr_node *node)
+{
+    struct announcement *a = node_alloc(node, sizeof *a);
+
+    if (a || !node->spare_first || MUTANT(announcement_without_memory_is_lost))
+        return a;
+    a = node->spare_first;
+    node->spare_first = a->next;
+    *a = (struct announcement){.spare = true};
+    owed_later(node);
+    return a;
+}
+
+static void free_announcement(struct rpr_node *node, struct announcement *a)
+{
+    if (!a->spare) {
+        node_free(node, a, sizeof *a);
+        return;
+    }
+    a->next = node->spare_first;
+    node->spare_first = a;
+}
+
 static void remove_announcement(struct rpr_device *d, struct announcement **at)
 {
     struct announcement *a = *at;
 
     *at = a->next;
     d->n_announcements--;
-    node_free(d->node, a, sizeof *a);
+    free_announcement(d->node, a);
+}
+
+/* `owed`: it is offered again. */
+static void keep(struct rpr_device *d, const char *name, uint32_t addr, bool owed)
+{
+    struct announcement **at = find_announcement(d, name, addr);
+    struct announcement *a = *at;
+
+    if (!a) {
+        a = d->n_announcements < ANNOUNCEMENTS_MAX || MUTANT(announcements_are_unbounded)
+                ? new_announcement(d->node)
+                : NULL;
+        if (!a) {
+            d->announcements_refused++;
+            node_pool_empty(d->node, d, "announcements");
+            return;
+        }
+        a->addr = addr;
+        text_copy(a->name, sizeof a->name, name);
+        *at = a; /* find_announcement() ended at the list's end */
+        d->n_announcements++;
+    }
+    a->taken = false;
+    if (owed && !MUTANT(announcement_without_memory_is_kept_for_ever))
+        a->owed = true;
+    if (a->owed)
+        owed_later(d->node);
 }
 
 void ns_keep_announcement(struct rpr_device *d, const char *name, uint32_t addr)
 {
-    struct announcement **at = find_announcement(d, name, addr);
-    struct announcement *a;
-
-    if (*at) {
-        (*at)->taken = false;
-        return;
-    }
-    a = d->n_announcements < ANNOUNCEMENTS_MAX || MUTANT(announcements_are_unbounded)
-            ? node_alloc(d->node, sizeof *a)
-            : NULL;
-    if (!a) {
-        d->announcements_refused++;
-        node_pool_empty(d->node, d, "announcements");
-        return;
-    }
-    a->addr = addr;
-    text_copy(a->name, sizeof a->name, name);
-    *at = a; /* find_announcement() ended at the list's end */
-    d->n_announcements++;
+    keep(d, name, addr, false);
 }
 
 /* Takes the oldest one of that name, if any. */
@@ -268,16 +309,20 @@ static bool matches(struct rpr_service *s, struct rpr_device *d, const char *nam
     return s->ops->match ? s->ops->match(s->ctx, d, name) : !text_differs(s->name, name);
 }
 
-/* True if the service took it. */
-static bool offer(struct rpr_service *s, struct rpr_device *d, const char *name, uint32_t addr)
+enum offered { OFFERED_REFUSED, OFFERED_NO_MEMORY, OFFERED_TAKEN };
+
+static enum offered offer(struct rpr_service *s, struct rpr_device *d, const char *name,
+                          uint32_t addr)
 {
+    int error;
+
     if (s->closed || !matches(s, d, name))
-        return false;
-    if (s->ops->ns) {
-        s->ops->ns(s->ctx, d, name, addr, NS_CREATE);
-        return true;
-    }
-    return s->ops->bind(s->ctx, d, name, addr) == 0;
+        return OFFERED_REFUSED;
+    error = s->ops->ns ? s->ops->ns(s->ctx, d, name, addr, NS_CREATE)
+                       : s->ops->bind(s->ctx, d, name, addr);
+    if (error == -RPR_ENOMEM)
+        return OFFERED_NO_MEMORY;
+    return error ? OFFERED_REFUSED : OFFERED_TAKEN;
 }
 
 /* Callbacks may close any service: its memory stays until all walks are over. */
@@ -298,30 +343,121 @@ static void walk_end(struct rpr_node *node)
     }
 }
 
+/* To one service after the other. */
+static enum offered offer_to_all(struct rpr_device *d, const char *name, uint32_t addr)
+{
+    enum offered best = OFFERED_REFUSED;
+    struct rpr_service *s;
+
+    walk_begin(d->node);
+    for (s = d->node->services; s && best != OFFERED_TAKEN; s = s->next) {
+        enum offered offered = offer(s, d, name, addr);
+
+        best = offered > best ? offered : best;
+    }
+    walk_end(d->node);
+    return best;
+}
+
+/* One that is kept, to that service, or to all of them (NULL). True: it is not on the list any more. */
+static bool offer_one(struct rpr_service *s, struct rpr_device *d, struct announcement *a)
+{
+    struct announcement kept, **at;
+    enum offered offered;
+
+    a->taken = true;
+    a->now = false;
+    a->owed = a->owed && s; /* by another one */
+    kept = *a;              /* the callback may change the list */
+    offered = s ? offer(s, d, kept.name, kept.addr) : offer_to_all(d, kept.name, kept.addr);
+    at = find_announcement(d, kept.name, kept.addr);
+    if (offered == OFFERED_NO_MEMORY && *at)
+        keep(d, kept.name, kept.addr, true);
+    if (offered != OFFERED_TAKEN)
+        return false;
+    if (*at && !(*at)->taken)
+        return false; /* closed before it was answered: it is for the next service */
+    if (*at)
+        remove_announcement(d, at);
+    return true;
+}
+
 static void offer_kept(struct rpr_service *s, struct rpr_device *d)
 {
     uint32_t passed = 0;
 
     while (!s->closed) {
         struct announcement *a = d->announcements;
-        struct announcement kept;
 
         for (uint32_t i = 0; a && i < passed; i++)
             a = a->next;
         if (!a)
             return;
-        a->taken = true;
-        kept = *a; /* the callback may change the list */
-        if (offer(s, d, kept.name, kept.addr)) {
-            struct announcement **at = find_announcement(d, kept.name, kept.addr);
-
-            if (*at && (*at)->taken)
-                remove_announcement(d, at);
-            else if (*at)
-                passed++; /* closed before it was answered: it is for the next service */
-        } else {
+        if (!offer_one(s, d, a))
             passed++;
+    }
+}
+
+/* ---- announcements for which there was no memory ------------------------------------------------ */
+
+/* Spare ones give their place to others, if there is memory for these. */
+static void spare_again(struct rpr_node *node, struct rpr_device *d)
+{
+    struct announcement **at;
+
+    for (at = &d->announcements; *at; at = &(*at)->next) {
+        struct announcement *a = *at;
+        struct announcement *other = a->spare ? node_alloc(node, sizeof *other) : NULL;
+
+        if (other) {
+            *other = *a;
+            other->spare = false;
+            *at = other;
+            free_announcement(node, a);
+        } else if (a->spare) {
+            owed_later(node);
         }
+        (*at)->now = (*at)->owed;
+    }
+}
+
+static struct announcement *first_now(struct rpr_node *node, struct rpr_device **device)
+{
+    struct announcement *a;
+    struct rpr_device *d;
+
+    for (d = node->devices; d; d = d->next)
+        for (a = d->announcements; a; a = a->next)
+            if (a->now) {
+                *device = d;
+                return a;
+            }
+    return NULL;
+}
+
+/* Each turn looks anew: callbacks may do anything. Those that are owed once more wait for the next. */
+static void owed_fired(struct rpr_timer *timer, uint64_t now_ns)
+{
+    struct rpr_node *node = RPR_CONTAINER(timer, struct rpr_node, owed_timer);
+    struct announcement *a;
+    struct rpr_device *d;
+
+    (void)now_ns;
+    for (d = node->devices; d; d = d->next)
+        spare_again(node, d);
+    while ((a = first_now(node, &d))) {
+        rpr_device_get(d);
+        (void)offer_one(NULL, d, a);
+        rpr_device_put(d);
+    }
+}
+
+void ns_init(struct rpr_node *node)
+{
+    node->owed_timer.fire = owed_fired;
+    for (uint32_t i = 0; i < ANNOUNCEMENTS_SPARE; i++) {
+        node->spare[i].spare = true;
+        free_announcement(node, &node->spare[i]);
     }
 }
 
@@ -377,11 +513,9 @@ void rpr_service_close(struct rpr_service *service)
 
 static void on_create(struct rpr_device *d, const char *name, uint32_t addr)
 {
-    struct rpr_node *node = d->node;
     struct rpr_endpoint *e = endpoint_by_name(d, name, addr);
     struct announcement **kept = find_announcement(d, name, addr);
-    struct rpr_service *s;
-    bool taken = false;
+    enum offered offered;
 
     if (e)
         return; /* bound to it already: no second ACK */
@@ -393,12 +527,10 @@ static void on_create(struct rpr_device *d, const char *name, uint32_t addr)
         endpoint_bind(e, addr);
         return;
     }
-    walk_begin(node);
-    for (s = node->services; s && !taken; s = s->next)
-        taken = offer(s, d, name, addr);
-    walk_end(node);
-    if (!taken && device_is_up(d) && !(MUTANT(second_announcement_is_lost) && d->announcements))
-        ns_keep_announcement(d, name, addr);
+    offered = offer_to_all(d, name, addr);
+    if (offered != OFFERED_TAKEN && device_is_up(d) &&
+        !(MUTANT(second_announcement_is_lost) && d->announcements))
+        keep(d, name, addr, offered == OFFERED_NO_MEMORY);
 }
 
 static void on_ack(struct rpr_device *d, const char *name, uint32_t addr)
@@ -435,13 +567,27 @@ static void on_destroy(struct rpr_device *d, const char *name, uint32_t addr)
         endpoint_unbind(e, RPR_UNBOUND_CLOSED);
 }
 
+/* What it has no memory for is offered to it again. */
+static void take_over(struct rpr_service *s, struct rpr_device *d, const char *name,
+                      const struct ns_message *message)
+{
+    struct announcement **kept = find_announcement(d, name, message->addr);
+    int error;
+
+    if (*kept && message->flags != NS_CREATE_ACK)
+        remove_announcement(d, kept); /* it is over, or said again */
+    error = s->ops->ns(s->ctx, d, name, message->addr, message->flags);
+    if (error == -RPR_ENOMEM && message->flags == NS_CREATE && device_is_up(d))
+        keep(d, name, message->addr, true);
+}
+
 static bool intercepted(struct rpr_device *d, const char *name, const struct ns_message *message)
 {
     struct rpr_service *s;
 
     for (s = d->node->services; s; s = s->next) {
         if (s->ops->ns && matches(s, d, name)) {
-            s->ops->ns(s->ctx, d, name, message->addr, message->flags);
+            take_over(s, d, name, message);
             return true;
         }
     }

@@ -76,27 +76,29 @@ static void ns_of(struct rpr_client_route *c, unsigned i, uint32_t addr, uint32_
         route_destroy(c->route, i, addr);
 }
 
-static void ns_client(void *ctx, struct rpr_device *device, const char *name, uint32_t addr,
-                      uint32_t flags)
+static int ns_client(void *ctx, struct rpr_device *device, const char *name, uint32_t addr,
+                     uint32_t flags)
 {
     (void)device;
     (void)name;
     ns_of(ctx, CLIENT, addr, flags);
     offer_kept(ctx, rpr_node_now(((struct rpr_client_route *)ctx)->node));
+    return 0;
 }
 
-static void ns_remote(void *ctx, struct rpr_device *device, const char *name, uint32_t addr,
-                      uint32_t flags)
+static int ns_remote(void *ctx, struct rpr_device *device, const char *name, uint32_t addr,
+                     uint32_t flags)
 {
     struct rpr_client_route *c = ctx;
 
     (void)name;
     if (!c->route->side[REMOTE].device) {
         if (flags != NS_CREATE)
-            return;
+            return 0;
         route_place(c->route, REMOTE, device, service_of(c), NULL);
     }
     ns_of(c, REMOTE, addr, flags);
+    return 0;
 }
 
 static const struct rpr_service_ops client_ns = {.match = match_client, .ns = ns_client};

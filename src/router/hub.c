@@ -5,6 +5,8 @@
  */
 #include "router/pair.h"
 
+#define RETRY_NS UINT64_C(1000000000) /* until there may be memory for a pair */
+
 static bool same(const char *a, const char *b)
 {
     return !text_differs(a, b);
@@ -55,18 +57,17 @@ static bool match(void *ctx, struct rpr_device *device, const char *name)
     return route_parse(name, cpu, service) && find_side(ctx, device, cpu, &i);
 }
 
-static void on_ns(void *ctx, struct rpr_device *device, const char *name, uint32_t addr,
-                  uint32_t flags)
+static int on_ns(void *ctx, struct rpr_device *device, const char *name, uint32_t addr,
+                 uint32_t flags)
 {
     char cpu[ROUTER_CPU_MAX + 1], service[ROUTER_SERVICE_MAX + 1];
     struct pair *pair;
     unsigned i;
 
     if (!route_parse(name, cpu, service))
-        return;
+        return 0;
     pair = find_side(ctx, device, cpu, &i);
-    if (pair)
-        pair_ns(pair, i, service, addr, flags);
+    return pair ? pair_ns(pair, i, service, addr, flags) : 0;
 }
 
 static const struct rpr_service_ops ns_ops = {.match = match, .ns = on_ns};
@@ -110,7 +111,7 @@ static void join_with_all(struct rpr_hub *hub, struct rpr_device *device)
         if (pair)
             add_pair(hub, pair);
         else
-            hub->incomplete = true;
+            hub_complete_later(hub);
     }
 }
 
@@ -126,19 +127,6 @@ static void link_is_there(struct rpr_hub *hub, struct rpr_device *device)
                 pair_place(p, i, device);
     if (hub->all && !hub->stopping)
         join_with_all(hub, device);
-}
-
-/* Pairs for which there was no memory. */
-static void complete(struct rpr_hub *hub)
-{
-    struct rpr_device *d;
-
-    if (!hub->incomplete || !hub->all || hub->stopping)
-        return;
-    hub->incomplete = false;
-    for (d = rpr_device_next(hub->node, NULL); d; d = rpr_device_next(hub->node, d))
-        if (routable(d))
-            join_with_all(hub, d);
 }
 
 /* Up, down, suspended or running. */
@@ -188,11 +176,52 @@ static void on_event(void *ctx, const struct rpr_event *event)
     if (event->kind == RPR_EVENT_DEVICE_ADDED) {
         link_is_there(hub, event->device);
     } else if (event->kind == RPR_EVENT_DEVICE_STATE) {
-        complete(hub);
         link_changed(hub, event->device);
     } else if (event->kind == RPR_EVENT_DEVICE_REMOVED) {
         link_is_gone(hub, event->device);
     }
+}
+
+/* ---- without memory ---------------------------------------------------------------------------------- */
+
+void hub_complete_later(struct rpr_hub *hub)
+{
+    if (!hub->retry.active && !MUTANT(pair_without_memory_waits_for_an_event))
+        rpr_timer_start(hub->node, &hub->retry, rpr_node_now(hub->node) + RETRY_NS);
+}
+
+/* A pair with such a side at `device` (NULL: anywhere), and that side's index; NULL: there is none. */
+static struct pair *find_such(struct rpr_hub *hub, const struct rpr_device *device,
+                              bool (*such)(const struct pair_side *side), unsigned *index)
+{
+    struct pair *p;
+
+    for (p = hub->pairs; p; p = p->next) {
+        for (unsigned i = 0; i < 2; i++) {
+            if ((!device || p->side[i].device == device) && such(&p->side[i])) {
+                *index = i;
+                return p;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* What there was no memory for is made now: control endpoints, and pairs of "every pair". */
+static void retry_fired(struct rpr_timer *timer, uint64_t now_ns)
+{
+    struct rpr_hub *hub = RPR_CONTAINER(timer, struct rpr_hub, retry);
+    struct rpr_device *d;
+    struct pair *pair;
+    unsigned i;
+
+    (void)now_ns;
+    while ((pair = find_such(hub, NULL, pair_lacks_control, &i)) && pair_open_control(pair, i))
+        ; /* each turn looks anew: observers may have removed any */
+    for (d = rpr_device_next(hub->node, NULL); d && hub->all && !hub->stopping;
+         d = rpr_device_next(hub->node, d))
+        if (routable(d))
+            join_with_all(hub, d);
 }
 
 /* ---- interface ---------------------------------------------------------------------------------------- */
@@ -208,6 +237,7 @@ int rpr_hub_open(struct rpr_node *node, struct rpr_hub **result)
     hub->node = node;
     hub->observer.event = on_event;
     hub->observer.ctx = hub;
+    hub->retry.fire = retry_fired;
     error = rpr_service_open(node, &config, &hub->service);
     if (error) {
         router_free(node, hub, sizeof *hub);
@@ -318,23 +348,6 @@ static bool is_unsettled(const struct pair_side *side)
     return !pair_side_settled(side);
 }
 
-/* A pair with such a side at `device` (NULL: anywhere), and that side's index; NULL: there is none. */
-static struct pair *find_such(struct rpr_hub *hub, const struct rpr_device *device,
-                              bool (*such)(const struct pair_side *side), unsigned *index)
-{
-    struct pair *p;
-
-    for (p = hub->pairs; p; p = p->next) {
-        for (unsigned i = 0; i < 2; i++) {
-            if ((!device || p->side[i].device == device) && such(&p->side[i])) {
-                *index = i;
-                return p;
-            }
-        }
-    }
-    return NULL;
-}
-
 /* Each turn looks anew: observers may have removed any pair. */
 static bool leave(struct rpr_hub *hub, const struct rpr_device *device)
 {
@@ -361,6 +374,7 @@ void rpr_hub_close(struct rpr_hub *hub)
 {
     hub->stopping = true;
     rpr_observer_remove(hub->node, &hub->observer);
+    rpr_timer_stop(hub->node, &hub->retry);
     while (hub->pairs)
         remove_pair(hub, hub->pairs);
     if (hub->all)

@@ -225,6 +225,9 @@ static void end_session(struct pair *pair, unsigned lost)
         if (pair->routes == route || (unused && MUTANT(route_is_freed_twice)))
             drop_route(pair, route, false);
     }
+    for (unsigned i = 0; i < 2; i++) /* nor does a wish outlive it for which there was no memory */
+        if (pair->side[i].device)
+            rpr_routed_forget(pair->side[i].device, name_of(other(&pair->side[i])));
 }
 
 bool pair_takes_part(const struct pair_side *side)
@@ -309,6 +312,7 @@ static void on_hello(struct pair_side *side, const struct router_message *messag
 
 static void close_control(struct pair_side *side)
 {
+    side->lacks_control = false;
     if (!side->open)
         return;
     side->open = false;
@@ -367,7 +371,7 @@ static const struct rpr_ept_ops control_ops = {.rx = on_rx,
                                                .writable = on_writable,
                                                .closed = on_closed};
 
-static void open_control(struct pair_side *side)
+static bool open_control(struct pair_side *side)
 {
     char name[ROUTER_NAME_BYTES];
     struct rpr_ept_config config = {.name = name,
@@ -377,12 +381,27 @@ static void open_control(struct pair_side *side)
                                     .ops = &control_ops,
                                     .ctx = side};
 
+    side->lacks_control = false;
     if (side->open || router_control_name(name, name_of(other(side))))
-        return;
-    if (rpr_ept_open(side->device, &config, &side->control))
-        return; /* out of memory: tried again when the device's state changes */
+        return true;
+    if (rpr_ept_open(side->device, &config, &side->control)) {
+        side->lacks_control = true;
+        hub_complete_later(side->pair->hub);
+        return false;
+    }
     side->open = true;
     hold(side->pair);
+    return true;
+}
+
+bool pair_lacks_control(const struct pair_side *side)
+{
+    return side->lacks_control;
+}
+
+bool pair_open_control(struct pair *pair, unsigned i)
+{
+    return open_control(&pair->side[i]);
 }
 
 /* ---- routes of the pair --------------------------------------------------------------------------------- */
@@ -476,32 +495,34 @@ static void refuse_service(struct pair *pair, unsigned i, const char *service, c
     rpr_event_emit(pair->hub->node, &event);
 }
 
-void pair_ns(struct pair *pair, unsigned i, const char *service, uint32_t addr, uint32_t flags)
+int pair_ns(struct pair *pair, unsigned i, const char *service, uint32_t addr, uint32_t flags)
 {
     struct route *route = find_route(pair, service);
 
     if (!in_session(&pair->side[i]))
-        return; /* said before it heard of the session's end */
+        return 0; /* said before it heard of the session's end */
     if (flags == NS_CREATE) {
         if (!allowed(pair, service)) {
             refuse_service(pair, i, service, "refused: not in the route's services");
-            return;
+            return 0;
         }
         if (!route && !may_wait(pair, pair->side[i].device)) {
             refuse_service(pair, i, service, "refused: 256 routes of this edge wait already");
-            return;
+            return 0;
         }
         if (!route)
             route = make_route(pair, service);
-        if (route)
-            route_create(route, i, addr);
-        else
-            refuse_service(pair, i, service, "refused: out of memory");
+        if (!route) {
+            refuse_service(pair, i, service, "waits: out of memory");
+            return -RPR_ENOMEM;
+        }
+        route_create(route, i, addr);
     } else if (route && flags == NS_CREATE_ACK) {
         route_ack(route, i, addr);
     } else if (route) {
         route_destroy(route, i, addr);
     }
+    return 0;
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------- */
@@ -516,8 +537,8 @@ void pair_place(struct pair *pair, unsigned i, struct rpr_device *device)
     side->device = device;
     pair_update(pair); /* the other one hears of the loss first */
     if (pair->side[0].device && pair->side[1].device) {
-        open_control(&pair->side[0]);
-        open_control(&pair->side[1]);
+        (void)open_control(&pair->side[0]);
+        (void)open_control(&pair->side[1]);
     } else {
         close_control(other(side));
     }

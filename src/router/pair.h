@@ -12,8 +12,9 @@ struct pair_side {
     struct rpr_device *device; /* NULL: there is no such link yet */
     rpr_ept_t control;
     bool open, bound;
-    bool leaving;   /* what is bound now is in no session any more: its link is about to end */
-    bool ours;      /* it said HELLO since its link came up */
+    bool lacks_control; /* there was no memory for it */
+    bool leaving;       /* what is bound now is in no session any more: its link is about to end */
+    bool ours;          /* it said HELLO since its link came up */
     bool hello_due; /* it is ours and has not answered the last CREATE: what it says about routes is
                      * old */
     bool unnumbered;        /* the last CREATE or DESTROY may be lost */
@@ -49,8 +50,9 @@ struct rpr_hub {
     struct pair *all; /* settings for every pair without its own, or NULL */
     struct rpr_service *service;
     struct rpr_observer observer;
+    struct rpr_timer
+        retry; /* there was no memory for a control endpoint, or a pair of "every pair" */
     bool stopping;
-    bool incomplete; /* there was no memory for some pair of "every pair" */
 };
 
 struct pair *pair_new(struct rpr_hub *hub, const struct rpr_pair_config *config, const char *a,
@@ -59,9 +61,15 @@ struct pair *pair_like(const struct pair *settings, const char *a, const char *b
 void pair_free(struct pair *pair); /* now, or when its endpoints are closed */
 void pair_place(struct pair *pair, unsigned i, struct rpr_device *device); /* NULL: it is gone */
 void pair_update(struct pair *pair);
-bool pair_takes_part(const struct pair_side *side);   /* may be in a session, as far as it goes */
-void pair_leave(struct pair *pair, unsigned i);       /* ends the session, as if side i were lost */
+bool pair_takes_part(const struct pair_side *side); /* may be in a session, as far as it goes */
+void pair_leave(struct pair *pair, unsigned i);     /* ends the session, as if side i were lost */
+bool pair_lacks_control(const struct pair_side *side);
+bool pair_open_control(struct pair *pair, unsigned i);
 bool pair_side_settled(const struct pair_side *side); /* it knows all that it is to be told */
-void pair_ns(struct pair *pair, unsigned i, const char *service, uint32_t addr, uint32_t flags);
+/* -RPR_ENOMEM: a CREATE has to be said again. */
+int pair_ns(struct pair *pair, unsigned i, const char *service, uint32_t addr, uint32_t flags);
+
+/* hub.c: what there was no memory for is made when there may be some. */
+void hub_complete_later(struct rpr_hub *hub);
 
 #endif

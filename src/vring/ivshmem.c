@@ -439,7 +439,8 @@ static void port_destroy(void *ctx)
 {
     struct ivshmem *iv = ctx;
 
-    iv->config.port.destroy(iv->config.port.ctx);
+    if (iv->config.port.destroy)
+        iv->config.port.destroy(iv->config.port.ctx);
     iv->platform->free(iv->platform->ctx, iv, sizeof *iv);
 }
 
@@ -489,8 +490,7 @@ static void ours_bound(void *ctx, rpr_ept_t ept, uint32_t dest)
     say_ours(ctx, ept);
 }
 
-/* Without memory for it the peer is taken for one of another kind, and that is all. */
-static void open_ours(struct ivshmem *iv)
+static int open_ours(struct ivshmem *iv)
 {
     static const struct rpr_ept_ops ops = {
         .rx = ours_rx, .bound = ours_bound, .writable = say_ours};
@@ -502,7 +502,7 @@ static void open_ours(struct ivshmem *iv)
                                     .ctx = iv};
     rpr_ept_t ept;
 
-    (void)rpr_ept_open(rpr_device_find(iv->node, iv->remote), &config, &ept);
+    return rpr_ept_open(rpr_device_find(iv->node, iv->remote), &config, &ept);
 }
 
 /* ---- open ---------------------------------------------------------------------------------------- */
@@ -546,6 +546,10 @@ int rpr_ivshmem_open(struct rpr_node *node, const struct rpr_ivshmem_config *con
         return error;
     }
     *link = iv->link;
-    open_ours(iv);
-    return 0;
+    error = open_ours(iv);
+    if (error) {
+        iv->config.port.destroy = NULL; /* stays the caller's */
+        rpr_link_unregister(iv->link);
+    }
+    return error;
 }

@@ -243,8 +243,9 @@ static void announcements_without_memory_are_counted_and_told(void **state)
     struct rpr_node *a = board_init(), *b;
     struct world world;
     struct rpr_cable *cable;
-    struct ept x = EPT(&world, "x"), y = EPT(&world, "y"), other[4];
-    static const char *const names[] = {"one", "two", "three", "four"};
+    struct ept x = EPT(&world, "x"), y = EPT(&world, "y"), other[12];
+    static const char *const names[] = {"one",   "two",   "three", "four", "five",   "six",
+                                        "seven", "eight", "nine",  "ten",  "eleven", "twelve"};
     struct rpr_device_info info;
     struct rpr_device *to_b, *to_a;
     struct {
@@ -267,12 +268,13 @@ static void announcements_without_memory_are_counted_and_told(void **state)
     settle_both(a, &world, b);
     for (void *block; (block = baremetal_pools_take(&pools, sizeof *taken)); taken = block)
         memcpy(block, &taken, sizeof taken);
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 12; i++) {
         other[i] = (struct ept)EPT(&world, "o");
         ept_open(&other[i], to_a, names[i]);
     }
     settle_both(a, &world, b);
     rpr_device_info(to_b, &info);
+    assert_int_equal(info.n_announcements, 8); /* for so many the node has the memory */
     assert_int_equal(info.announcements_refused, 4);
     assert_int_equal(n_empty, 4);
     assert_int_equal(info.state, RPR_DEVICE_UP);

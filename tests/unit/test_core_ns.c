@@ -826,13 +826,14 @@ static void own_name_service(void **state)
     bench_fini(&t);
 }
 
-static void see_ns(void *ctx, struct rpr_device *device, const char *name, uint32_t addr,
-                   uint32_t flags)
+static int see_ns(void *ctx, struct rpr_device *device, const char *name, uint32_t addr,
+                  uint32_t flags)
 {
     struct bench *t = ctx;
 
     (void)device;
     note(&t->world, "ns %s %u %u;", name, (unsigned)addr, (unsigned)flags);
+    return t->bind_error;
 }
 
 static bool starts_with_r(void *ctx, struct rpr_device *device, const char *name)
@@ -859,6 +860,142 @@ static void a_service_can_take_over_the_name_service(void **state)
     event(&t, "r:a:b", 6, NS_DESTROY);
     event(&t, "other", 6, NS_CREATE);
     assert_events(&t.world, "ns router:me 5 0;ns r:a:b 6 0;ns r:a:b 7 2;ns r:a:b 6 1;");
+    bench_fini(&t);
+}
+
+/* ---- without memory ------------------------------------------------------------------------- */
+
+static void *no_memory(void *ctx, size_t bytes)
+{
+    (void)ctx;
+    (void)bytes;
+    return NULL;
+}
+
+/* A service that had none to take what was announced is asked again each second; a service that
+ * refuses for another reason is not. */
+static void a_service_without_memory_is_asked_again(void **state)
+{
+    struct bench t;
+
+    (void)state;
+    bench_init(&t, RPR_DIALECT_NUTTX);
+    open_service(&t, "svc");
+    t.bind_error = -RPR_EBUSY;
+    event(&t, "svc", 6, NS_CREATE);
+    t.bind_error = -RPR_ENOMEM;
+    event(&t, "svc", 7, NS_CREATE);
+    event(&t, "svc", 8, NS_CREATE);
+    assert_events(&t.world, "offered svc 6;offered svc 7;offered svc 8;");
+    assert_int_equal(info(&t).n_announcements, 3);
+    pass(&t.world, t.node, S(1));
+    assert_events(&t.world, "offered svc 7;offered svc 8;");
+    event(&t, "svc", 8, NS_DESTROY);
+    t.bind_error = 0;
+    pass(&t.world, t.node, S(1));
+    assert_events(&t.world, "offered svc 7;y:bound 7;");
+    assert_int_equal(info(&t).n_announcements, 1);
+    pass(&t.world, t.node, S(5));
+    assert_events(&t.world, "");
+    bench_fini(&t);
+}
+
+/* That another service is opened meanwhile, and does not want it, changes nothing. */
+static void who_is_owed_an_announcement_hears_it_whoever_else_is_asked(void **state)
+{
+    struct bench t;
+    struct rpr_service *first;
+
+    (void)state;
+    bench_init(&t, RPR_DIALECT_NUTTX);
+    open_service(&t, "svc");
+    first = t.service;
+    t.bind_error = -RPR_ENOMEM;
+    event(&t, "svc", 7, NS_CREATE);
+    open_service(&t, "other");
+    assert_events(&t.world, "offered svc 7;");
+    t.bind_error = 0;
+    pass(&t.world, t.node, S(1));
+    assert_events(&t.world, "offered svc 7;y:bound 7;");
+    assert_int_equal(info(&t).n_announcements, 0);
+    rpr_service_close(first);
+    bench_fini(&t);
+}
+
+/* Opened when there is no memory for what was announced before. */
+static void a_late_service_without_memory_is_asked_again(void **state)
+{
+    struct bench t;
+
+    (void)state;
+    bench_init(&t, RPR_DIALECT_NUTTX);
+    event(&t, "svc", 7, NS_CREATE);
+    t.bind_error = -RPR_ENOMEM;
+    open_service(&t, "svc");
+    t.bind_error = 0;
+    pass(&t.world, t.node, S(1));
+    assert_events(&t.world, "offered svc 7;offered svc 7;y:bound 7;");
+    bench_fini(&t);
+}
+
+static void who_took_over_the_name_service_hears_it_again(void **state)
+{
+    static const struct rpr_service_ops ops = {.match = starts_with_r, .ns = see_ns};
+    struct bench t;
+
+    (void)state;
+    bench_init(&t, RPR_DIALECT_NUTTX);
+    assert_int_equal(
+        rpr_service_open(t.node, &(struct rpr_service_config){.ops = &ops, .ctx = &t}, &t.service),
+        0);
+    t.bind_error = -RPR_ENOMEM;
+    event(&t, "r:a:b", 6, NS_CREATE);
+    event(&t, "r:a:c", 7, NS_CREATE);
+    event(&t, "r:a:d", 8, NS_CREATE);
+    event(&t, "r:a:c", 7, NS_DESTROY);
+    event(&t, "r:a:d", 8, NS_CREATE_ACK);
+    t.bind_error = 0;
+    event(&t, "r:a:d", 8, NS_CREATE);
+    assert_events(&t.world, "ns r:a:b 6 0;ns r:a:c 7 0;ns r:a:d 8 0;ns r:a:c 7 1;ns r:a:d 8 2;"
+                            "ns r:a:d 8 0;");
+    assert_int_equal(info(&t).n_announcements, 1);
+    pass(&t.world, t.node, S(1));
+    assert_events(&t.world, "ns r:a:b 6 0;");
+    assert_int_equal(info(&t).n_announcements, 0);
+    pass(&t.world, t.node, S(5));
+    assert_events(&t.world, "");
+    bench_fini(&t);
+}
+
+/* Eight are kept without memory for them; with the first second in which there is some, the place is
+ * free for the next eight. */
+static void some_announcements_need_no_memory(void **state)
+{
+    struct bench t;
+    char name[16];
+
+    (void)state;
+    bench_init(&t, RPR_DIALECT_NUTTX);
+    for (unsigned round = 0; round < 3; round++) {
+        t.world.platform.alloc = no_memory;
+        for (unsigned i = 0; i < 9; i++) {
+            snprintf(name, sizeof name, "svc%u-%u", round, i);
+            event(&t, name, 2000 + i, NS_CREATE);
+        }
+        pass(&t.world, t.node, S(3));
+        assert_int_equal(info(&t).n_announcements, 8 * (round + 1));
+        assert_int_equal(info(&t).announcements_refused, round + 1);
+        t.world.platform.alloc = world_alloc;
+        pass(&t.world, t.node, S(1));
+    }
+    t.world.platform.alloc = no_memory;
+    event(&t, "one", 1999, NS_CREATE);
+    event(&t, "one", 1999, NS_DESTROY);
+    t.world.platform.alloc = world_alloc;
+    assert_int_equal(rpr_node_poll(t.node, t.world.now + S(1), 0), RPR_POLL_IDLE);
+    open_service(&t, "svc1-3");
+    assert_events(&t.world, "offered svc1-3 2003;y:bound 2003;");
+    assert_int_equal(info(&t).n_announcements, 23);
     bench_fini(&t);
 }
 
@@ -943,6 +1080,11 @@ int main(void)
         cmocka_unit_test(an_endpoint_without_an_address_is_not_found),
         cmocka_unit_test(own_name_service),
         cmocka_unit_test(a_service_can_take_over_the_name_service),
+        cmocka_unit_test(a_service_without_memory_is_asked_again),
+        cmocka_unit_test(who_is_owed_an_announcement_hears_it_whoever_else_is_asked),
+        cmocka_unit_test(a_late_service_without_memory_is_asked_again),
+        cmocka_unit_test(who_took_over_the_name_service_hears_it_again),
+        cmocka_unit_test(some_announcements_need_no_memory),
         cmocka_unit_test(services_closed_inside_bind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,9 +159,50 @@ static void every_pair_has_no_memory(void **state)
     assert_int_equal(s.net.w.fail_in, 0);
     peer_up(DROID, RPR_DIALECT_NUTTX);
     star_settle(&s);
+    assert_peer_said(AUDIO, "");
+    net_pass(&s.net, S(1));
     assert_peer_said(AUDIO, "CREATE router:droid;");
     assert_peer_said(DROID, "CREATE router:audio;");
     star_close(&s);
+}
+
+/* False: there were fewer allocations than that. */
+static bool pair_without(unsigned nth)
+{
+    struct star s;
+    bool failed;
+
+    memset(&s, 0, sizeof s);
+    net_init(&s.net);
+    s.ap = net_node(&s.net, "ap");
+    for (unsigned i = 0; i < 2; i++) {
+        s.edge[i] = peer_new(&s.net, s.ap, star_cpu[i]);
+        peer_up(s.edge[i], RPR_DIALECT_NUTTX);
+    }
+    assert_int_equal(rpr_hub_open(s.ap, &s.hub), 0);
+    s.net.w.fail_in = nth;
+    assert_int_equal(rpr_hub_pair_add(s.hub, &(struct rpr_pair_config){.a = "audio", .b = "droid"}),
+                     0);
+    star_settle(&s);
+    failed = s.net.w.fail_in == 0;
+    s.net.w.fail_in = 0;
+    net_pass(&s.net, S(1));
+    assert_peer_said(AUDIO, "CREATE router:droid;");
+    assert_peer_said(DROID, "CREATE router:audio;");
+    star_close(&s);
+    return failed;
+}
+
+/* And so is a control endpoint, of which only the hub knows. The pair itself is the first allocation,
+ * which the caller hears of. */
+static void a_control_endpoint_has_no_memory(void **state)
+{
+    unsigned n = 2;
+
+    (void)state;
+    while (pair_without(n))
+        n++;
+    assert_true(n > 4);
 }
 
 /* Links that come later, go for good, and come again, before the hub and after it. */
@@ -856,6 +897,7 @@ int main(void)
         cmocka_unit_test(own_settings_replace_those_of_every_pair),
         cmocka_unit_test(every_pair_forgets),
         cmocka_unit_test(every_pair_has_no_memory),
+        cmocka_unit_test(a_control_endpoint_has_no_memory),
         cmocka_unit_test(links_come_and_go),
         cmocka_unit_test(stop_tells_all),
         cmocka_unit_test(walkthrough_b2_hub_closes_without_stop),
