@@ -435,13 +435,24 @@ static void settle_side(struct route *route, unsigned i)
     }
 }
 
+static unsigned progress(const struct route *route)
+{
+    const struct route_side *s = route->side;
+
+    return (unsigned)s[0].open | (unsigned)s[0].bound << 1 | (unsigned)s[1].open << 2 |
+           (unsigned)s[1].bound << 3;
+}
+
 static void derive(struct route *route)
 {
     bool joined = route_joined(route);
+    unsigned before;
 
-    settle_side(route, 0);
-    settle_side(route, 1);
-    settle_side(route, 0); /* it may have waited for the other to be bound */
+    do { /* each may wait for the other, and for memory, which may come at any moment */
+        before = progress(route);
+        settle_side(route, 0);
+        settle_side(route, 1);
+    } while (progress(route) != before && !MUTANT(second_half_is_not_looked_at_again));
     if (joined || !route_joined(route))
         return;
     tell(route, "joined");
