@@ -473,8 +473,12 @@ void app_host_start(struct app_host *host)
     struct rpr_pair_config config = pair_config(host->scene);
     struct sim *sim = &host->scene->sim;
     uint64_t refused = sim->n_faults[SIM_FAULT_NO_MEMORY];
-    int error = sim_host_start(host->host);
+    uint32_t percent = sim->no_memory_percent;
+    int error;
 
+    if (percent && sim_chance(sim, 70))
+        sim->no_memory_percent = 0; /* else hardly any would ever start */
+    error = sim_host_start(host->host);
     host->stopping = false;
     host->edge = NULL;
     host->hub = NULL;
@@ -483,6 +487,7 @@ void app_host_start(struct app_host *host)
         if (error)
             app_host_stop(host);
     }
+    sim->no_memory_percent = percent;
     if (error && !was_refused(host->scene, error, refused))
         sim_violated(sim, "%s: start gave %d", host->host->name, error);
 }

@@ -289,8 +289,6 @@ static bool check_announcement(void *ctx, const char *name, uint32_t addr)
 
     if (kept->scene->host[kept->a].is_plain && strncmp(name, "router:", 7) == 0)
         return true;
-    if (kept->scene->poor && strcmp(name, RPR_LINK_OURS) == 0)
-        return true; /* there was no memory to take it: the peer is taken for one of another kind */
     if (!e || e->binding != NO_BINDING)
         sim_violated(&kept->scene->sim, "n%u keeps an announcement of n%u, %s from %x, of nobody",
                      kept->a, kept->b, name, (unsigned)addr);
@@ -308,18 +306,8 @@ static void check_announcements(struct scene *scene, unsigned a, unsigned b)
         rpr_device_announcements(device, check_announcement, &kept);
 }
 
-/* Where every fifth allocation failed, words were lost with them, and links that came up anew do not
- * make up for all of them: there it is enough that nothing crashes, leaks or is delivered wrongly. One
- * failure at a time (scene nth) has to heal. */
-static bool may_limp(const struct scene *scene)
-{
-    return scene->config->kind->no_memory_percent != 0;
-}
-
 void check_quiet(struct scene *scene)
 {
-    if (may_limp(scene))
-        return;
     for (unsigned a = 0; a < scene->sim.n_hosts; a++) {
         for (unsigned b = 0; b < scene->sim.n_hosts; b++) {
             check_device(scene, a, b);
@@ -361,10 +349,8 @@ static bool sleeps_for_a_hub(const struct scene *scene, unsigned a, unsigned b)
 /* The state of a device is what that CPU said last, on its link or for this one alone. */
 void check_power(struct scene *scene)
 {
-    unsigned n = may_limp(scene) ? 0 : scene->sim.n_hosts;
-
-    for (unsigned a = 0; a < n; a++)
-        for (unsigned b = 0; b < n; b++) {
+    for (unsigned a = 0; a < scene->sim.n_hosts; a++)
+        for (unsigned b = 0; b < scene->sim.n_hosts; b++) {
             const struct rpr_device *device;
             bool sleeps;
 

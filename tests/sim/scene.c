@@ -304,12 +304,11 @@ static void doze(struct scene *scene, struct sim_host *host, struct rpr_device *
 
 /* Everything is mended, but for memory whose other end is dead: on such a wire nothing says so, and
  * nobody could know. Of a serial wire the plug is pulled, which tells. */
-static void mend(const struct scene *scene, struct sim_wire *wire)
+static void mend(struct sim_wire *wire)
 {
     bool alone = !wire->end[0].host->node || !wire->end[1].host->node;
 
-    if (scene->poor ||
-        (alone && (wire->config.kind == SIM_SERIAL || wire->config.kind == SIM_IVSHMEM)))
+    if (alone && (wire->config.kind == SIM_SERIAL || wire->config.kind == SIM_IVSHMEM))
         sim_wire_cut(wire);
     if (!alone || wire->config.kind != SIM_IVSHMEM)
         sim_wire_mend(wire);
@@ -335,7 +334,7 @@ static void free_everything(struct scene *scene)
         sim->host[i].stalled_until = 0;
     }
     for (unsigned i = 0; i < sim->n_wires; i++)
-        mend(scene, &sim->wire[i]);
+        mend(&sim->wire[i]);
     for_devices(scene, take_up);
 }
 
@@ -527,8 +526,7 @@ static void build(struct scene *scene)
     const struct scene_kind *kind = scene->config->kind;
 
     kind->build(scene);
-    scene->poor = kind->no_memory_percent || kind->nth;
-    if (scene->poor)
+    if (kind->no_memory_percent || kind->nth)
         scene->lossless = false;
     scene->sim.no_memory_percent = kind->no_memory_percent;
     if (kind->nth)

@@ -102,7 +102,6 @@ struct scene {
     bool calm;       /* applications only take what comes */
     bool steady;     /* they send, but open and close nothing */
     bool incoherent; /* all shared memory is */
-    bool poor;       /* allocations may fail */
     bool clocks;     /* some link looks by a timer: there is always a next deadline */
     bool slow;       /* some wire takes its time */
     uint32_t n_epts, n_bindings;
