@@ -207,7 +207,7 @@ static void watch_used_ring(struct rpr_link *link)
 static __attribute__((noinline)) struct rpr_endpoint *look_for_waiter(const struct rpr_link *link)
 {
     struct rpr_endpoint *e = link->wait_head;
-    bool full = words_full(link), behind = ns_waits(link);
+    bool full = words_full(link), behind = ns_waits(link) && !MUTANT(data_overtakes_an_answer);
 
     while (e && !e->later && ((e->flags & RPR_EPT_CONTROL) ? full : behind))
         e = e->next_wait;

@@ -113,7 +113,7 @@ bool ns_waits(const struct rpr_link *link)
 
     if (!e || words_full(link))
         return e != NULL;
-    if (e->word != NS_WORD_ACK || !rpr_link_numbered(link))
+    if (e->word != NS_WORD_ACK || !rpr_link_numbered(link) || MUTANT(answer_overtakes_an_end))
         return false;
     wire_name(e, name);
     return words_behind_end(link, name);

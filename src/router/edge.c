@@ -346,7 +346,8 @@ static void close_former(struct rpr_edge *edge, const struct control *now)
         c = c->next;
     if (c)
         close_control(c, "its hub has started anew");
-    rpr_routed_forget(now->hub, now->cpu);
+    if (!MUTANT(former_offer_leaves_announcements))
+        rpr_routed_forget(now->hub, now->cpu);
 }
 
 static int bind(void *ctx, struct rpr_device *device, const char *name, uint32_t addr)
