@@ -23,8 +23,9 @@ static struct rpr_mini_ept *by_name(const struct rpr_mini *m, const char *name, 
 {
     struct rpr_mini_ept *e = m->epts;
 
-    while (e && (e->dest != dest || e->flags & MINI_CLOSING || text_differs(e->name, name) ||
-                 (dest == RPMSG_ADDR_ANY && !(e->flags & MINI_WANTS))))
+    while (e &&
+           (e->dest != dest || (e->flags & MINI_CLOSING && !MUTANT(mini_finds_who_is_closed)) ||
+            text_differs(e->name, name) || (dest == RPMSG_ADDR_ANY && !(e->flags & MINI_WANTS))))
         e = e->next;
     return e;
 }
@@ -73,7 +74,7 @@ void mini_tend(struct rpr_mini *m)
     while (*at) {
         struct rpr_mini_ept *e = *at;
 
-        if (!say(e) && !m->wrong)
+        if (!say(e) && !m->wrong && !MUTANT(mini_end_is_not_said))
             return;
         if (e->flags & MINI_CLOSING) {
             *at = e->next;
@@ -193,7 +194,7 @@ int rpr_mini_send(struct rpr_mini_ept *e, const void *data, size_t len)
         return -RPR_ESTALE;
     if (e->dest == RPMSG_ADDR_ANY || m->wrong)
         return -RPR_ENOTCONN;
-    if (say(e)) /* before its data */
+    if (MUTANT(mini_data_overtakes_its_answer) || say(e)) /* before its data */
         error = mini_put(m, e->addr, e->dest, data, len);
     if (error == -RPR_EAGAIN)
         e->flags |= MINI_WAITING;
@@ -212,7 +213,7 @@ static void on_found(struct rpr_mini *m, const struct ns_message *w)
         return; /* bound to it already: no second ACK */
     if (e && created)
         bind(e, w->addr, answer(m));
-    else if (e && e->flags & MINI_TOLD)
+    else if (e && (e->flags & MINI_TOLD || MUTANT(mini_believes_a_stale_ack)))
         bind(e, w->addr, MINI_NONE);
     else if (!created)
         m->counters.late++;
@@ -225,6 +226,8 @@ static void on_destroy(struct rpr_mini *m, const struct ns_message *w)
 {
     struct rpr_mini_ept *e = by_name(m, w->name, w->addr);
 
+    if (MUTANT(mini_destroy_matches_any_address) && m->epts)
+        e = m->epts;
     if (e)
         unbind(e, RPR_UNBOUND_CLOSED);
     else

@@ -38,7 +38,9 @@ int mini_put(struct rpr_mini *m, uint32_t src, uint32_t dst, const void *data, s
     struct ring_buffer *b;
     uint32_t size;
 
-    if (mini_n_free(m) <= (dst != RPMSG_ADDR_NS)) /* data leaves the last one to words */
+    if (mini_n_free(m) <=
+        (dst != RPMSG_ADDR_NS &&
+         !MUTANT(mini_data_takes_the_last_buffer))) /* data leaves the last one to words */
         return -RPR_EAGAIN;
     m->wrong = m->role->look(&m->tx, &b, &size);
     if (m->wrong)
@@ -58,7 +60,8 @@ static void flush(struct rpr_mini *m, struct ring *r)
     if (!ring_unpublished(r))
         return;
     ring_publish(r);
-    rpr_barrier_full(); /* pairs with the one in rpr_mini_arm() */
+    if (!MUTANT(mini_rings_without_full_barrier))
+        rpr_barrier_full(); /* pairs with the one in rpr_mini_arm() */
     if (ring_wanted(r))
         m->config->session.ring(m->config->session.ctx, r == &m->tx);
 }
@@ -80,14 +83,15 @@ static const char *receive(struct rpr_mini *m)
     rpr_cache_invalidate(b->at, size);
     h = header_get(b->at);
     RPR_PRIVATE(h);
-    if (size < RPMSG_HEADER_BYTES || h.len > size - RPMSG_HEADER_BYTES)
+    if (size < RPMSG_HEADER_BYTES ||
+        (h.len > size - RPMSG_HEADER_BYTES && !MUTANT(mini_believes_a_length)))
         return TOO_LONG;
     msg = (struct rpr_mini_msg){b->at + RPMSG_HEADER_BYTES, h.len, h.src, b->id, m->session};
     if (h.dst == RPMSG_ADDR_NS)
         mini_hear(m, msg.data, h.len);
     else
         result = mini_deliver(m, h.dst, &msg);
-    if (result == RPR_HOLD)
+    if (result == RPR_HOLD && !MUTANT(mini_gives_back_what_is_held))
         ring_take(rx, b);
     else
         give_back(m, rx, b);
@@ -139,7 +143,7 @@ void rpr_mini_release(struct rpr_mini *m, const struct rpr_mini_msg *msg)
 {
     struct ring_buffer *b = &m->rx.buffers[msg->id];
 
-    if (msg->session != m->session || !b->ours)
+    if ((msg->session != m->session && !MUTANT(mini_takes_back_of_a_former_session)) || !b->ours)
         return;
     b->ours = false;
     m->role->put(&m->rx, b);
@@ -153,7 +157,8 @@ bool rpr_mini_arm(struct rpr_mini *m)
     if (m->wrong)
         return true;
     quiet(m, false, !want);
-    rpr_barrier_full(); /* pairs with the one in flush(): one of us sees the other */
+    if (!MUTANT(mini_arms_without_full_barrier))
+        rpr_barrier_full(); /* pairs with the one in flush(): one of us sees the other */
     return ring_pending(&m->rx) == 0 && !(want && mini_n_free(m));
 }
 

@@ -3,9 +3,10 @@
  * The smallest node beside a full one, over one region, each test in both roles: what the one says the
  * other understands, and whatever the peer's memory holds, the smallest node says why it stopped.
  */
+#define RPR_PORT_HEADER "unit/barrier_port.h"
 #include "core_fixture.h"
 
-#include <rpr/mini.h>
+#include "../../src/mini/node.c" /* as shipped, on a port that tells of its full barriers */
 
 #define NUM     8u
 #define PAYLOAD 112u
@@ -21,6 +22,7 @@ static struct {
     struct rpr_mini_config config;
     uint8_t *region;
     unsigned n_rings; /* doorbells of the smallest node */
+    unsigned n_rings_back;
     bool wanted;
 } t;
 
@@ -143,6 +145,19 @@ static void ring_mini(void *ctx, bool to_tx_ring)
 {
     (void)ctx;
     (void)to_tx_ring;
+    t.n_rings_back++;
+}
+
+static void (*at_barrier)(void); /* what the peer does at the next one */
+
+void full_barrier(void)
+{
+    void (*call)(void) = at_barrier;
+
+    atomic_thread_fence(memory_order_seq_cst);
+    at_barrier = NULL;
+    if (call)
+        call();
 }
 
 static bool mini_is_driver(void)
@@ -420,6 +435,59 @@ static void test_holds(void **state)
     }
 }
 
+/* ---- at a barrier one of the two sees the other -------------------------------------------------------- */
+
+static void peer_sends(void)
+{
+    assert_int_equal(ept_send(&peer, "x"), 0);
+    settle(&t.world, t.node);
+}
+
+static void test_hears_what_comes_while_it_arms(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a");
+
+        begin(role, RPR_DIALECT_RPR);
+        bind_both(&a);
+        assert_int_equal(rpr_mini_poll(t.mini), 0);
+        t.n_rings_back = 0;
+        at_barrier = peer_sends;
+        assert_false(rpr_mini_arm(t.mini));
+        assert_int_equal(t.n_rings_back, 1);
+        run();
+        assert_events(&t.world, "a:rx x;");
+        end();
+    }
+}
+
+static void peer_arms(void)
+{
+    assert_false(rpr_node_arm(t.node));
+}
+
+static void test_the_peer_that_arms_sees_what_was_sent(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a");
+
+        begin(role, RPR_DIALECT_RPR);
+        bind_both(&a);
+        rpr_link_ready(t.link); /* it is awake */
+        (void)rpr_node_poll(t.node, t.world.now, 0);
+        at_barrier = peer_arms;
+        assert_int_equal(rpr_mini_send(&a.ept, "y", 1), 0);
+        assert_null(at_barrier);
+        run();
+        assert_events(&t.world, "p:rx y;");
+        end();
+    }
+}
+
 static void test_drops_what_it_cannot_keep(void **state)
 {
     (void)state;
@@ -626,6 +694,53 @@ static void test_words_out_of_turn(void **state)
         (void)rpr_mini_poll(t.mini);
         assert_int_equal(b.ept.dest, RPR_ADDR_ANY); /* it is for a former one of that name */
         assert_int_equal(rpr_mini_counters(t.mini)->late, 1);
+        end();
+    }
+}
+
+static void test_destroy_matches_name_and_address(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a");
+
+        begin(role, RPR_DIALECT_RPR);
+        bind_both(&a);
+        say_word("echo", ept_addr(&peer) + 1, NS_DESTROY);
+        say_word("ech", ept_addr(&peer), NS_DESTROY);
+        assert_events(&t.world, "");
+        assert_int_equal(rpr_mini_counters(t.mini)->late, 2);
+        say_word("echo", ept_addr(&peer), NS_DESTROY);
+        assert_events(&t.world, "a:unbound closed;");
+        end();
+    }
+}
+
+/* It is still there, because there is no buffer to say that it is not. */
+static void test_a_closed_one_is_bound_to_nobody(void **state)
+{
+    (void)state;
+    FOR_BOTH(role)
+    {
+        struct app a = APP("echo", "a"), b = APP("b", "b"), c = APP("c", "c");
+        uint8_t payload[RPMSG_NS_BYTES];
+
+        begin(role, RPR_DIALECT_RPR);
+        bind_both(&a);
+        assert_int_equal(rpr_mini_ept_open(t.mini, &c.ept), 0);
+        settle(&t.world, t.node);
+        while (rpr_mini_send(&a.ept, "x", 1) == 0)
+            ;
+        assert_int_equal(rpr_mini_ept_open(t.mini, &b.ept), 0); /* the last buffer */
+        rpr_mini_ept_close(&c.ept);
+        ns_put(payload, "c", 5000, NS_CREATE);
+        assert_int_equal(rpr_send_to(peer.h, RPMSG_ADDR_NS, payload, sizeof payload, 0), 0);
+        (void)rpr_mini_poll(t.mini);
+        assert_events(&t.world, "created c;");
+        run();
+        assert_non_null(strstr(t.world.events, "c:closed;"));
+        assert_null(strstr(t.world.events, "c:bound;"));
         end();
     }
 }
@@ -1023,6 +1138,8 @@ int main(void)
         cmocka_unit_test(test_waits_for_buffers),
         cmocka_unit_test(test_says_the_end_when_it_can),
         cmocka_unit_test(test_holds),
+        cmocka_unit_test(test_hears_what_comes_while_it_arms),
+        cmocka_unit_test(test_the_peer_that_arms_sees_what_was_sent),
         cmocka_unit_test(test_drops_what_it_cannot_keep),
         cmocka_unit_test(test_begins_again),
         cmocka_unit_test(test_refuses),
@@ -1035,6 +1152,8 @@ int main(void)
         cmocka_unit_test(test_breaks_while_sending),
         cmocka_unit_test(test_counts_what_is_malformed),
         cmocka_unit_test(test_words_out_of_turn),
+        cmocka_unit_test(test_destroy_matches_name_and_address),
+        cmocka_unit_test(test_a_closed_one_is_bound_to_nobody),
         cmocka_unit_test(test_acknowledges_before_data),
         cmocka_unit_test(test_closes_before_it_was_announced),
         cmocka_unit_test(test_says_nothing_without_a_name),
