@@ -251,6 +251,8 @@ void app_close(struct app_ept *e)
     e->binding = NO_BINDING;
     if (rpr_ept_close(e->handle))
         sim_violated(sim, "#%u: close of an open endpoint failed", (unsigned)e->id);
+    if (rpr_ept_resume(e->handle) != -RPR_ESTALE)
+        sim_violated(sim, "#%u: its handle is not stale after the close", (unsigned)e->id);
 }
 
 /* By copy, or into a buffer of the link. */
@@ -305,6 +307,44 @@ void app_send(struct app_ept *e, unsigned n)
         break;
     }
     rpr_flush(device);
+}
+
+/* A buffer of the link that is filled and sent some time, whatever happens meanwhile. */
+void app_reserve(struct app_ept *e)
+{
+    int error;
+
+    if (!e->open || e->binding == NO_BINDING)
+        return;
+    error = rpr_reserve(e->handle, &e->buf);
+    sim_trace(&e->scene->sim, "%s #%u reserves: %d", e->host->name, (unsigned)e->id, error);
+    e->reserved = !error;
+    if (error == -RPR_EAGAIN)
+        e->waits = true;
+    else if (error && error != -RPR_ENOTCONN)
+        sim_violated(&e->scene->sim, "#%u: reserve gave %d", (unsigned)e->id, error);
+}
+
+/* It is sent only if the endpoint and its peer are still those that it was taken for. */
+void app_commit(struct app_ept *e)
+{
+    struct sim *sim = &e->scene->sim;
+    struct binding *b = e->binding == NO_BINDING ? NULL : &e->scene->bindings[e->binding];
+    uint32_t len = e->buf.size < MESSAGE_MIN ? 0 : MESSAGE_MIN;
+    int error;
+
+    e->reserved = false;
+    if (!len || sim_chance(sim, 20)) {
+        rpr_cancel(e->handle, &e->buf);
+        return;
+    }
+    (void)message_fill(e->buf.data, e->binding, b ? b->n_sent : 0, len);
+    error = rpr_commit(e->handle, &e->buf, len, 0);
+    sim_trace(sim, "%s #%u commits: %d", e->host->name, (unsigned)e->id, error);
+    if (!error && b)
+        b->n_sent++;
+    else if (error != (e->open ? -RPR_ENOTCONN : -RPR_ESTALE))
+        sim_violated(sim, "#%u: commit gave %d", (unsigned)e->id, error);
 }
 
 void app_release(struct app_ept *e)
@@ -447,6 +487,8 @@ static struct rpr_pair_config pair_config(struct scene *scene)
 
     if (config.policy == RPR_POLICY_BLOCK)
         scene->blocks = true;
+    else
+        config.block_ms = 3600000; /* who waits all the same is seen */
     if (sim_chance(sim, 50))
         config.quota = 1 + sim_below(sim, 16);
     if (sim_chance(sim, 50))
@@ -512,6 +554,7 @@ void app_host_stop(struct app_host *host)
         if (!e->closed)
             sim_violated(&scene->sim, "#%u: not closed by the end of its node", (unsigned)i);
         e->n_held = 0;
+        e->reserved = false;
     }
 }
 

@@ -276,6 +276,43 @@ static bool check_route(void *ctx, const struct rpr_route_info *info)
     return true;
 }
 
+struct wish {
+    const struct app_ept *of;
+    bool found;
+};
+
+static bool find_wish(void *ctx, const struct rpr_route_info *info)
+{
+    struct wish *wish = ctx;
+    unsigned from = (unsigned)(info->from[1] - '0'), to = (unsigned)(info->to[1] - '0');
+
+    wish->found = from == wish->of->host->index && to == wish->of->peer &&
+                  strcmp(info->service, wish->of->name) == 0;
+    return !wish->found;
+}
+
+/* The hub by which an endpoint reaches its CPU knows what it looks for. */
+static void check_wish(struct app_ept *e)
+{
+    struct scene *scene = e->scene;
+    struct rpr_device *device = rpr_device_find(e->host->node, scene->sim.host[e->peer].name);
+    struct rpr_device_info info;
+    struct wish wish = {.of = e};
+    unsigned hub;
+
+    if (!device || !promised_to(e) || !app_reaches(scene, e->host->index, e->peer))
+        return;
+    rpr_device_info(device, &info);
+    if (info.kind != RPR_DEVICE_ROUTED || !info.via[0])
+        return;
+    hub = (unsigned)(info.via[1] - '0');
+    if (!scene->sim.host[hub].node || !promised(scene, e->host->index, hub) || scene->mad == hub)
+        return;
+    rpr_routes(scene->sim.host[hub].node, find_wish, &wish);
+    if (!wish.found)
+        sim_violated(&scene->sim, "n%u has no route for #%u", hub, (unsigned)e->id);
+}
+
 struct kept {
     struct scene *scene;
     unsigned a, b; /* on the device of `b` */
@@ -317,9 +354,10 @@ void check_quiet(struct scene *scene)
             rpr_routes(scene->sim.host[a].node, check_route, scene);
     }
     for (uint32_t i = 0; i < scene->n_epts; i++)
-        if (scene->epts[i].open)
+        if (scene->epts[i].open) {
             check_pairing(&scene->epts[i]);
-        else if (!scene->epts[i].closed)
+            check_wish(&scene->epts[i]);
+        } else if (!scene->epts[i].closed)
             sim_violated(&scene->sim, "#%u: `closed` never came", (unsigned)i);
 }
 

@@ -59,7 +59,8 @@ static struct app_ept *any_endpoint(struct scene *scene)
     uint32_t n = 0;
 
     for (uint32_t i = scene->n_epts; i-- > 0 && n < 256;)
-        if (scene->epts[i].host->node && (scene->epts[i].open || scene->epts[i].n_held))
+        if (scene->epts[i].host->node &&
+            (scene->epts[i].open || scene->epts[i].n_held || scene->epts[i].reserved))
             live[n++] = &scene->epts[i];
     return n ? live[sim_below(&scene->sim, n)] : NULL;
 }
@@ -77,7 +78,11 @@ static void act_on_endpoint(struct scene *scene)
         app_release(e);
     else if (what < 88 && e->open)
         (void)rpr_ept_resume(e->handle);
-    else if (!scene->steady && what >= 92)
+    else if (what < 92 && e->reserved)
+        app_commit(e);
+    else if (what < 92)
+        app_reserve(e);
+    else if (!scene->steady)
         app_close(e);
     sim_host_touched(e->host);
 }
@@ -323,6 +328,8 @@ static void free_everything(struct scene *scene)
 
         while (e->n_held)
             app_release(e);
+        if (e->reserved)
+            app_commit(e);
         if (e->open)
             (void)rpr_ept_resume(e->handle);
         if (e->host->node)

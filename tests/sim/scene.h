@@ -73,6 +73,8 @@ struct app_ept {
     bool later;         /* it has answered RPR_LATER since it was resumed last */
     struct rpr_msg held[SCENE_HELD];
     unsigned n_held;
+    struct rpr_buf buf; /* taken and not sent yet */
+    bool reserved;
 };
 
 /* What an application host offers: "cN", where N is the host. */
@@ -123,6 +125,8 @@ void app_host_crash(struct app_host *host);
 void app_open(struct app_host *host, unsigned peer, const char *name);
 void app_close(struct app_ept *e);
 void app_send(struct app_ept *e, unsigned n);
+void app_reserve(struct app_ept *e);
+void app_commit(struct app_ept *e);
 void app_release(struct app_ept *e);
 void app_rave(struct app_host *host);         /* sends nonsense */
 void app_service_open(struct app_host *host); /* host->service stays NULL if it cannot be */
