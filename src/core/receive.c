@@ -166,6 +166,16 @@ static bool redeliver(struct rpr_endpoint *e)
     return true;
 }
 
+/* A callback has taken its link down, inside a poll of it: the rest goes with the session. Not so what
+ * somebody asks for by himself. */
+static bool is_over(const struct rpr_endpoint *e)
+{
+    const struct rpr_link *link = atomic_load_explicit(&e->link, memory_order_relaxed);
+
+    return link && link->doom && !(e->flags & RPR_EPT_MANUAL) &&
+           !MUTANT(kept_messages_come_after_the_end);
+}
+
 /* Redelivers in order. */
 void receive_resume(struct rpr_endpoint *e)
 {
@@ -174,7 +184,7 @@ void receive_resume(struct rpr_endpoint *e)
     if (!e->n_kept || e->resuming || !endpoint_enter(e))
         return;
     e->resuming = true;
-    while (e->n_kept && !e->closing) {
+    while (e->n_kept && !e->closing && !is_over(e)) {
         if (e->ending && e->kept_first->bind != e->told)
             endpoint_next_binding(e);
         else if (!redeliver(e))

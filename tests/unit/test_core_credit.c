@@ -285,6 +285,33 @@ static void what_is_kept_is_not_granted_again(void **state)
     bench_fini(&t);
 }
 
+static enum rpr_rx_result take_down(struct ept *e, const struct rpr_msg *msg)
+{
+    (void)msg;
+    assert_int_equal(rpr_device_down(((struct bench *)e->more)->device), 0);
+    return RPR_DONE;
+}
+
+/* The grant is read inside a poll, where the end has to wait; what is kept does not come meanwhile. */
+static void a_link_that_is_taken_down_delivers_nothing_that_was_kept(void **state)
+{
+    struct bench t;
+
+    (void)state;
+    bench_init(&t, true, (struct rpr_ept_config){.quota = 4});
+    bind(&t, "GRANT 77 1024 4;");
+    assert_int_equal(send_all(&t), 4);
+    t.x.result = RPR_LATER;
+    arrive(&t, 3);
+    assert_int_equal(info(&t).n_kept, 3);
+    t.world.events[0] = '\0';
+    t.x.on_rx = take_down;
+    wire_grant(t.wire, ept_addr(&t.x), 77, 8);
+    settle(&t.world, t.node);
+    assert_events(&t.world, "x:rx m;x:writable;x:unbound lost;");
+    bench_fini(&t);
+}
+
 /* A kept message that is held still fills its slot: the sender may not send for it. */
 static void a_kept_message_that_is_held_is_granted_at_its_release(void **state)
 {
@@ -466,6 +493,7 @@ int main(void)
         cmocka_unit_test(a_window_grows_with_use_out_of_the_shared_slots),
         cmocka_unit_test(the_first_messages_find_room),
         cmocka_unit_test(what_is_kept_is_not_granted_again),
+        cmocka_unit_test(a_link_that_is_taken_down_delivers_nothing_that_was_kept),
         cmocka_unit_test(a_kept_message_that_is_held_is_granted_at_its_release),
         cmocka_unit_test(held_over_a_new_binding),
         cmocka_unit_test(bound_behind_what_is_kept),
