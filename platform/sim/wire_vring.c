@@ -110,7 +110,7 @@ static void detached(void *ctx)
     region_put(((struct side *)ctx)->region);
 }
 
-/* Again later, if there is no memory. */
+/* Again later, if there is no memory, or the end of the former session waits. */
 static void attach(struct sim_end *end)
 {
     const struct sim_wire_config *config = &end->wire->config;
@@ -128,7 +128,7 @@ static void attach(struct sim_end *end)
     end->at = region;
     region->n_refs++;
     error = rpr_vring_attach(end->link, &session);
-    if (error == -RPR_ENOMEM) {
+    if (error == -RPR_ENOMEM || error == -RPR_EBUSY) {
         end->at = NULL;
         region_put(region);
         rpr_timer_start(end->host->node, &end->timer, rpr_node_now(end->host->node) + RETRY_NS);

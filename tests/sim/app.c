@@ -89,6 +89,35 @@ struct app_ept *app_find(struct scene *scene, unsigned host, unsigned peer, cons
     return NULL;
 }
 
+/* What is on that wire may be lost. */
+void app_break(struct scene *scene, unsigned a, unsigned b)
+{
+    for (unsigned i = 0; i < scene->sim.n_wires; i++) {
+        struct sim_wire *w = &scene->sim.wire[i];
+
+        w->n_breaks += (w->end[0].host->index == a && w->end[1].host->index == b) ||
+                       (w->end[0].host->index == b && w->end[1].host->index == a);
+    }
+}
+
+/* Inside a callback, of a message on that very link perhaps. */
+static void bounce(struct app_ept *e)
+{
+    struct scene *scene = e->scene;
+    struct rpr_device *device = rpr_device_find(e->host->node, scene->sim.host[e->peer].name);
+
+    if (!app_wire(scene, e->host->index, e->peer) || !sim_fails(&scene->sim, SIM_FAULT_DOWN))
+        return;
+    sim_trace(&scene->sim, "%s #%u takes %s down and up", e->host->name, (unsigned)e->id,
+              rpr_device_name(device));
+    app_break(scene, e->host->index, e->peer);
+    for (uint32_t i = 0; i < scene->n_epts; i++)
+        if (scene->epts[i].host == e->host && scene->epts[i].peer == e->peer)
+            scene->epts[i].down = true;
+    (void)rpr_device_down(device);
+    (void)rpr_device_up(device);
+}
+
 /* ---- callbacks ---------------------------------------------------------------------------------- */
 
 static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t handle, const struct rpr_msg *msg)
@@ -110,6 +139,8 @@ static enum rpr_rx_result on_rx(void *ctx, rpr_ept_t handle, const struct rpr_ms
         app_send(e, 1);
     if (!scene->steady && sim_chance(sim, 2))
         app_close(e);
+    if (!scene->steady && sim_chance(sim, 1))
+        bounce(e);
     if (e->n_held < SCENE_HELD && sim_chance(sim, 10)) {
         e->held[e->n_held++] = *msg;
         return RPR_HOLD;
@@ -289,8 +320,10 @@ void app_send(struct app_ept *e, unsigned n)
         uint32_t len;
         int error;
 
-        if (longest < MESSAGE_MIN)
-            break;
+        if (longest < MESSAGE_MIN) {
+            rpr_flush(device);
+            return;
+        }
         len = MESSAGE_MIN + sim_below(sim, (longest > 128 ? 128 : longest) - MESSAGE_MIN + 1);
         (void)message_fill(data, e->binding, b->n_sent, len);
         error = send_one(e, data, len, n ? RPR_MORE : 0);
@@ -300,13 +333,15 @@ void app_send(struct app_ept *e, unsigned n)
             b->n_sent++;
             continue;
         }
-        if (error == -RPR_EAGAIN)
+        if (error == -RPR_EAGAIN) {
             e->waits = true;
-        else if (error != -RPR_ENOTCONN)
+            return; /* which publishes what was sent before */
+        }
+        if (error != -RPR_ENOTCONN)
             sim_violated(sim, "#%u: send gave %d", (unsigned)e->id, error);
-        break;
+        rpr_flush(device);
+        return;
     }
-    rpr_flush(device);
 }
 
 /* A buffer of the link that is filled and sent some time, whatever happens meanwhile. */

@@ -135,6 +135,8 @@ bool check_message(struct app_ept *e, const struct rpr_msg *msg)
         sim_violated(&scene->sim, "#%u: a message without being bound", (unsigned)e->id);
         return false;
     }
+    if (e->down)
+        sim_violated(&scene->sim, "#%u: a message after its link was taken down", (unsigned)e->id);
     mine = &scene->bindings[e->binding];
     theirs = &scene->bindings[from];
     if (!is_meant(e, theirs) || (mine->from != NO_BINDING && mine->from != from) ||
@@ -172,6 +174,7 @@ void check_bound(struct app_ept *e)
         return;
     }
     e->binding = scene->n_bindings++;
+    e->down = false;
     scene->bindings[e->binding] =
         (struct binding){.ept = e->id,
                          .since = scene->sim.n_events,

@@ -112,16 +112,6 @@ static void act_service(struct app_host *host)
     host->service = NULL;
 }
 
-static void break_wire(struct scene *scene, unsigned a, unsigned b)
-{
-    for (unsigned i = 0; i < scene->sim.n_wires; i++) {
-        struct sim_wire *w = &scene->sim.wire[i];
-
-        w->n_breaks += (w->end[0].host->index == a && w->end[1].host->index == b) ||
-                       (w->end[0].host->index == b && w->end[1].host->index == a);
-    }
-}
-
 static void act_device(struct scene *scene, struct app_host *host)
 {
     unsigned peer = sim_below(&scene->sim, scene->sim.n_hosts);
@@ -132,7 +122,7 @@ static void act_device(struct scene *scene, struct app_host *host)
         return;
     sim_trace(&scene->sim, "%s takes %s %s", host->host->name, rpr_device_name(device),
               down ? "down" : "up");
-    break_wire(scene, host->host->index, peer);
+    app_break(scene, host->host->index, peer);
     (void)(down ? rpr_device_down(device) : rpr_device_up(device));
 }
 

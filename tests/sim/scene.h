@@ -75,6 +75,7 @@ struct app_ept {
     unsigned n_held;
     struct rpr_buf buf; /* taken and not sent yet */
     bool reserved;
+    bool down; /* its link was taken down, by a callback: nothing of that session comes any more */
 };
 
 /* What an application host offers: "cN", where N is the host. */
@@ -125,6 +126,7 @@ void app_host_crash(struct app_host *host);
 void app_open(struct app_host *host, unsigned peer, const char *name);
 void app_close(struct app_ept *e);
 void app_send(struct app_ept *e, unsigned n);
+void app_break(struct scene *scene, unsigned a, unsigned b);
 void app_reserve(struct app_ept *e);
 void app_commit(struct app_ept *e);
 void app_release(struct app_ept *e);
