@@ -146,7 +146,8 @@ struct rpr_client;
  * serve whichever remote announces it). Runs a node of its own, inside the calls below; its data
  * flows over its own private link. One thread. 0 or negative with one line in `error`:
  * -RPR_ENOTCONN: no daemon answers, or the device is not up; -RPR_ENOENT: no such device, or no
- * daemon is found; -RPR_EEXIST: another program serves it; -RPR_EINVAL (a name), -RPR_EPERM (not
+ * daemon is found; -RPR_EEXIST: another program serves it; -RPR_ENOTSUP: the node itself has it there,
+ * and there can be no other; -RPR_EINVAL (a name), -RPR_EPERM (not
  * for this user), -RPR_EBUSY (too many programs), -RPR_EIO, -RPR_ENOMEM, -RPR_ETIMEDOUT. */
 int rpr_client_open(struct rpr_client **client, const char *control, const char *device,
                     const char *service, char error[RPR_ERROR_TEXT]);

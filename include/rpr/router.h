@@ -87,7 +87,8 @@ struct rpr_client_config {
     void *ctx;
 };
 
-/* -RPR_EEXIST: that service is served by another client, -RPR_ENAMETOOLONG, -RPR_ENOENT (device), -RPR_ENOMEM. */
+/* -RPR_EEXIST: that service is served by another client; -RPR_ENOTSUP: the node has an endpoint of that
+ * name there, and can have no other (behind a hub; or it announces itself, too); -RPR_ENAMETOOLONG, -RPR_ENOENT (device), -RPR_ENOMEM. */
 int rpr_client_route_open(struct rpr_node *node, const struct rpr_client_config *config,
                           struct rpr_client_route **route);
 

@@ -292,6 +292,8 @@ struct rpr_ept_info {
     struct rpr_device *device;
     uint32_t addr, dest;
     enum rpr_ept_state state;
+    bool
+        announces; /* opened with dest ANY: by its name it finds a peer, and not by an announcement */
     uint32_t n_held, n_kept; /* messages held by the receiver; kept for RPR_LATER */
     uint64_t tx, rx, dropped;
 };
@@ -364,10 +366,14 @@ struct rpr_service_ops {
     int (*bind)(void *ctx, struct rpr_device *device, const char *name, uint32_t addr);
 
     /* Takes over the whole name service of matching names: sees every CREATE (0), DESTROY (1) and
-     * CREATE_ACK (2); `bind` is not used. Returns 0 and nothing is kept, or -RPR_ENOMEM for a CREATE, which
-     * is then said again as above. NULL: the normal way. */
+     * CREATE_ACK (2) but those of a peer that another endpoint of that name is bound to; `bind` is
+     * not used. Returns 0 and nothing is kept, or -RPR_ENOMEM for a CREATE, which is then said again as
+     * above. NULL: the normal way. */
     int (*ns)(void *ctx, struct rpr_device *device, const char *name, uint32_t addr,
               uint32_t flags);
+
+    /* With `ns`: a CREATE is not for it where a service that binds has the same name. */
+    bool yields;
 };
 
 struct rpr_service_config {

@@ -101,8 +101,9 @@ static const struct {
     const char *code;
     int error;
 } refusals[] = {
-    {"bad-request", -RPR_EINVAL}, {"busy", -RPR_EBUSY},       {"denied", -RPR_EPERM},
-    {"exists", -RPR_EEXIST},      {"no-device", -RPR_ENOENT}, {"not-up", -RPR_ENOTCONN},
+    {"bad-request", -RPR_EINVAL},    {"busy", -RPR_EBUSY},       {"denied", -RPR_EPERM},
+    {"exists", -RPR_EEXIST},         {"no-device", -RPR_ENOENT}, {"not-up", -RPR_ENOTCONN},
+    {"not-supported", -RPR_ENOTSUP},
 };
 
 static int complain(char error[RPR_ERROR_TEXT], const char *path, const char *what)

@@ -13,7 +13,7 @@ struct attached {
 
 /* Connects, asks (`own`: for a service of the daemon's own) and waits for the answer, at most 5 s for each line. 0; -RPR_ENOTCONN: no daemon
  * answers there, or the device is not up; else what the daemon refuses with: -RPR_ENOENT (no such
- * device), -RPR_EEXIST (the service is served by another program), -RPR_EPERM (not for this user),
+ * device), -RPR_EEXIST (the service is served by another program), -RPR_ENOTSUP (by the node itself), -RPR_EPERM (not for this user),
  * -RPR_EINVAL (a name), -RPR_EBUSY, -RPR_EIO. One line in `error`: the daemon's own, if it spoke. */
 int attach(struct attached *attached, const char *path, const char *device, const char *service,
            bool own, char error[RPR_ERROR_TEXT]);

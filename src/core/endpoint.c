@@ -794,6 +794,7 @@ int rpr_ept_info(rpr_ept_t ept, struct rpr_ept_info *info)
     info->addr = e->addr;
     info->dest = e->dest;
     info->state = (enum rpr_ept_state)e->state;
+    info->announces = e->wants_peer;
     info->n_held = e->n_held;
     info->n_kept = e->n_kept;
     if (link)

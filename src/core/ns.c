@@ -309,6 +309,17 @@ static bool matches(struct rpr_service *s, struct rpr_device *d, const char *nam
     return s->ops->match ? s->ops->match(s->ctx, d, name) : !text_differs(s->name, name);
 }
 
+/* Who announces himself to a service of this node shall not find one of its programs instead. */
+static bool yields(const struct rpr_service *s, struct rpr_device *d, const char *name)
+{
+    struct rpr_service *other =
+        s->ops->yields && !MUTANT(program_is_asked_first) ? d->node->services : NULL;
+
+    while (other && (other->ops->ns || !matches(other, d, name)))
+        other = other->next;
+    return other != NULL;
+}
+
 enum offered { OFFERED_REFUSED, OFFERED_NO_MEMORY, OFFERED_TAKEN };
 
 static enum offered offer(struct rpr_service *s, struct rpr_device *d, const char *name,
@@ -316,7 +327,7 @@ static enum offered offer(struct rpr_service *s, struct rpr_device *d, const cha
 {
     int error;
 
-    if (s->closed || !matches(s, d, name))
+    if (s->closed || !matches(s, d, name) || yields(s, d, name))
         return OFFERED_REFUSED;
     error = s->ops->ns ? s->ops->ns(s->ctx, d, name, addr, NS_CREATE)
                        : s->ops->bind(s->ctx, d, name, addr);
@@ -581,12 +592,21 @@ static void take_over(struct rpr_service *s, struct rpr_device *d, const char *n
         keep(d, name, message->addr, true);
 }
 
+/* Then its words are for that endpoint, whoever else has the name. */
+static bool is_bound_to(struct rpr_device *d, const char *name, uint32_t addr)
+{
+    return addr != RPMSG_ADDR_ANY && endpoint_by_name(d, name, addr) &&
+           !MUTANT(words_are_told_by_the_name_alone);
+}
+
 static bool intercepted(struct rpr_device *d, const char *name, const struct ns_message *message)
 {
     struct rpr_service *s;
 
     for (s = d->node->services; s; s = s->next) {
         if (s->ops->ns && matches(s, d, name)) {
+            if (message->flags == NS_CREATE && yields(s, d, name))
+                return false;
             take_over(s, d, name, message);
             return true;
         }
@@ -626,7 +646,7 @@ static void dispatch(struct rpr_device *d, const char *name, const struct ns_mes
         rpr_link_broken(d->link, "the peer has begun a session that was not heard of");
         return;
     }
-    if (intercepted(d, name, message))
+    if (!is_bound_to(d, name, message->addr) && intercepted(d, name, message))
         return;
     if (message->flags == NS_CREATE)
         on_create(d, name, message->addr);

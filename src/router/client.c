@@ -103,6 +103,8 @@ static int ns_remote(void *ctx, struct rpr_device *device, const char *name, uin
 
 static const struct rpr_service_ops client_ns = {.match = match_client, .ns = ns_client};
 static const struct rpr_service_ops remote_ns = {.match = match_remote, .ns = ns_remote};
+static const struct rpr_service_ops one_remote_ns = {
+    .match = match_remote, .ns = ns_remote, .yields = true};
 
 /* A service that is opened is offered what was announced before. */
 static void offer_fired(struct rpr_timer *timer, uint64_t now_ns)
@@ -185,37 +187,42 @@ static bool is_half(struct rpr_node *node, rpr_ept_t ept)
     return false;
 }
 
-/* Has the node an endpoint of that name there? Halves of routes are looked at by themselves. */
-static bool name_taken(struct rpr_device *device, const char *service)
+/* Has the node an endpoint of that name there, beside which there can be no other? Halves of routes are
+ * looked at by themselves. One that was made for who had announced himself is told from another by his
+ * address, if the link is direct: behind a hub there is one route for a name between two CPUs. */
+static bool name_taken(struct rpr_device *device, const char *service, bool announces)
 {
+    struct rpr_device_info at;
     struct rpr_ept_info info;
     rpr_ept_t ept = {0};
 
+    rpr_device_info(device, &at);
     for (ept = rpr_ept_next(device, ept); ept.endpoint; ept = rpr_ept_next(device, ept))
         if (!rpr_ept_info(ept, &info) && !text_differs(info.name, service) &&
+            (info.announces || !announces || at.kind == RPR_DEVICE_ROUTED) &&
             !is_half(rpr_device_node(device), ept))
             return true;
     return false;
 }
 
-/* The name service has nothing but the name to tell who is meant. */
-static bool service_taken(struct rpr_node *node, const char *service, struct rpr_device *remote)
+/* The name service has little but the name to tell who is meant. */
+static int service_taken(struct rpr_node *node, const char *service, struct rpr_device *remote)
 {
     struct rpr_device *d;
     const struct route *r;
 
     for (d = rpr_device_next(node, NULL); d; d = rpr_device_next(node, d))
-        if ((remote ? d == remote : is_cpu(d)) && name_taken(d, service))
-            return true;
+        if ((remote ? d == remote : is_cpu(d)) && name_taken(d, service, remote != NULL))
+            return -RPR_ENOTSUP;
     for (r = route_first(node); r; r = r->next) {
         const struct rpr_client_route *c = r->owner;
 
         if (!r->keep_lost || r->dead || c->closing || text_differs(r->service, service))
             continue;
         if (remote ? r->side[REMOTE].device == remote : c->serves)
-            return true;
+            return -RPR_EEXIST;
     }
-    return false;
+    return 0;
 }
 
 static size_t longest_name(const struct rpr_device *remote)
@@ -240,7 +247,7 @@ static int check(struct rpr_node *node, const struct rpr_client_config *config,
         return -RPR_ENOENT;
     if (length > longest_name(*remote))
         return -RPR_ENAMETOOLONG;
-    return service_taken(node, config->service, *remote) ? -RPR_EEXIST : 0;
+    return service_taken(node, config->service, *remote);
 }
 
 static int open_services(struct rpr_client_route *c)
@@ -250,7 +257,7 @@ static int open_services(struct rpr_client_route *c)
 
     if (error)
         return error;
-    config.ops = &remote_ns;
+    config.ops = c->serves ? &remote_ns : &one_remote_ns;
     error = rpr_service_open(c->node, &config, &c->of_remote);
     if (error)
         rpr_service_close(c->of_client);

@@ -68,6 +68,21 @@ class Services:
         self.assertEqual(0, node.rpmsg("logger", "board", input=lines).returncode)
         eventually(lambda: self.log_server.text.decode() == lines, "the lines at the board")
 
+    def test_logs_both_ways(self):
+        """A board that logs here takes a log from here: two endpoints of one name, if there is no hub between."""
+        node = self.reader
+        node.wait_for("board", "rpmsg-syslog")
+        lines = "".join(f"line {i}\n" for i in range(500))
+        result = node.rpmsg("logger", "board", input=lines)
+        if self.at == "ap":
+            self.assertEqual(0, result.returncode, result.stderr)
+            eventually(lambda: self.log_server.text.decode() == lines, "the lines at the board")
+        else:
+            self.assertEqual(3, result.returncode)
+            self.assertIn("board logs into this node, and a hub has one route for that", result.stderr)
+        self.syslog.log(b"and back\n")
+        eventually(lambda: self.flushed() and "board: and back" in self.text(node), "the line")
+
     def test_topic_of_a_board(self):
         node = self.reader
         self.edge.do(self.sensors.write(ACCEL))

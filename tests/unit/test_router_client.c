@@ -357,10 +357,125 @@ static void names_of_the_node_itself(void **state)
     local_init(&l);
     own = (struct ept)EPT(&l.net.w, "own");
     ept_open(&own, device_of(l.audio, "droid"), "svc");
-    assert_int_equal(open_route(&l, "droid"), -RPR_EEXIST);
-    assert_int_equal(open_route(&l, NULL), -RPR_EEXIST);
+    assert_int_equal(open_route(&l, "droid"), -RPR_ENOTSUP);
+    assert_int_equal(open_route(&l, NULL), -RPR_ENOTSUP);
     l.route = NULL;
     local_close(&l);
+}
+
+/* A node that serves "svc" to whom announces it. */
+struct server {
+    struct world *world;
+    struct ept ept[4];
+    unsigned n;
+};
+
+static int bind_server(void *ctx, struct rpr_device *device, const char *name, uint32_t addr)
+{
+    static const char *const tags[] = {"served", "served2", "served3", "served4"};
+    struct server *s = ctx;
+    struct ept *e = &s->ept[s->n];
+
+    assert_true(s->n < 4);
+    *e = (struct ept)EPT(s->world, tags[s->n]);
+    s->n++;
+    return ept_open_as(
+        e, device,
+        (struct rpr_ept_config){.name = name, .addr = RPR_ADDR_ANY, .dest = addr, .quota = 4});
+}
+
+/* Each of two nodes serves a name, and has a client of the other's: a direct link takes both, and what
+ * is said of one is not heard by the other, whichever came first. */
+static void a_service_and_a_program_of_one_name(void **state)
+{
+    static const struct rpr_service_ops ops = {.bind = bind_server};
+
+    (void)state;
+    for (unsigned first = 0; first < 2; first++) {
+        struct local l;
+        struct server here, there;
+        struct rpr_service *services[2];
+
+        local_init(&l);
+        here = (struct server){.world = &l.net.w};
+        there = here;
+        assert_int_equal(
+            rpr_service_open(l.audio,
+                             &(struct rpr_service_config){.name = "svc", .ops = &ops, .ctx = &here},
+                             &services[0]),
+            0);
+        assert_int_equal(
+            rpr_service_open(
+                l.droid, &(struct rpr_service_config){.name = "svc", .ops = &ops, .ctx = &there},
+                &services[1]),
+            0);
+        if (first)
+            far_opens(&l);
+        assert_int_equal(open_route(&l, "droid"), 0);
+        program_opens(&l);
+        assert_int_equal(there.n, 1);
+        if (!first)
+            far_opens(&l);
+        assert_int_equal(here.n, 1);
+        l.net.w.events[0] = '\0';
+        assert_int_equal(ept_send(&l.far, "in"), 0);
+        assert_int_equal(ept_send(&l.prog, "out"), 0);
+        (void)net_settle(&l.net);
+        assert_non_null(strstr(l.net.w.events, "served:rx in;"));
+        assert_non_null(strstr(l.net.w.events, "served:rx out;"));
+        l.net.w.events[0] = '\0';
+        assert_int_equal(rpr_ept_close(l.far.h), 0); /* it ends what it is bound to */
+        (void)net_settle(&l.net);
+        assert_events(&l.net.w, "far:closed;served:unbound closed;");
+        assert_int_equal(ept_send(&l.prog, "on"), 0);
+        assert_int_equal(rpr_ept_close(here.ept[0].h), 0);
+        l.far = (struct ept)EPT(&l.net.w, "far");
+        far_opens(&l); /* the next one finds the service, and not the program */
+        assert_int_equal(here.n, 2);
+        assert_non_null(strstr(l.net.w.events, "served:rx on;"));
+        l.net.w.events[0] = '\0';
+        assert_int_equal(rpr_ept_close(l.prog.h), 0);
+        (void)net_settle(&l.net);
+        assert_non_null(strstr(l.net.w.events, "served:unbound closed;"));
+        assert_null(strstr(l.net.w.events, "served2:unbound"));
+        rpr_service_close(services[0]);
+        rpr_service_close(services[1]);
+        (void)net_settle(&l.net);
+        local_close(&l);
+    }
+}
+
+/* Behind a hub there is one route for a name, and its ends are taken. */
+static void one_route_behind_a_hub(void **state)
+{
+    static const struct rpr_service_ops ops = {.bind = bind_server};
+    struct rpr_client_route *route = NULL;
+    struct rpr_service *service;
+    struct server here;
+    struct ept far;
+    struct fan f;
+
+    (void)state;
+    fan_init(&f, 2, (struct rpr_pair_config){0}, with_credit);
+    here = (struct server){.world = &f.net.w};
+    far = (struct ept)EPT(&f.net.w, "far");
+    assert_int_equal(
+        rpr_service_open(f.e[0],
+                         &(struct rpr_service_config){.name = "svc", .ops = &ops, .ctx = &here},
+                         &service),
+        0);
+    ept_open(&far, fan_device(&f, 1, 0), "svc");
+    net_pass(&f.net, MS(20));
+    assert_int_equal(here.n, 1);
+    assert_int_equal(
+        rpr_client_route_open(f.e[0],
+                              &(struct rpr_client_config){.client = fan_device(&f, 0, 1),
+                                                          .service = "svc",
+                                                          .device = "e1",
+                                                          .ended = on_ended},
+                              &route),
+        -RPR_ENOTSUP);
+    fan_close(&f);
 }
 
 /* ---- one after the other --------------------------------------------------------------------------- */
@@ -838,6 +953,8 @@ int main(void)
         cmocka_unit_test(open_is_checked),
         cmocka_unit_test(one_serves),
         cmocka_unit_test(names_of_the_node_itself),
+        cmocka_unit_test(a_service_and_a_program_of_one_name),
+        cmocka_unit_test(one_route_behind_a_hub),
         cmocka_unit_test(next_remote_is_taken_by_the_same_route),
         cmocka_unit_test(next_remote_is_taken_by_the_next_route),
         cmocka_unit_test(program_never_announced),

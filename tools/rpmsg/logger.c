@@ -167,6 +167,10 @@ static void attach(struct logger *logger)
     logger->client = NULL;
     if (result == -RPR_EPERM || result == -RPR_EINVAL)
         die(logger->cli, STATUS_FAILED, "%s", logger->reason);
+    if (result == -RPR_ENOTSUP)
+        die(logger->cli, STATUS_GONE,
+            "%s: %s logs into this node, and a hub has one route for that", logger->reason,
+            logger->device);
     detach(logger);
 }
 

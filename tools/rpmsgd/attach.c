@@ -211,6 +211,12 @@ static void refuse(struct session *session, json_t *id, int result, const char *
         session_error(session, id, "exists", "the service '%s' is served by another program",
                       service);
         break;
+    case -RPR_ENOTSUP:
+        session_error(
+            session, id, "not-supported",
+            "this node has an endpoint of its own for '%s'%s%s, and there can be no other", service,
+            device != NULL ? " with " : "", device != NULL ? device : "");
+        break;
     case -RPR_ENAMETOOLONG:
         session_error(session, id, "bad-request",
                       "the service name '%s' is longer than %u bytes, or than the %u that can be "
