@@ -98,7 +98,7 @@ static void open_closed(struct rpr_sensor *sensor)
 static void work_fired(struct rpr_timer *timer, uint64_t now_ns)
 {
     struct rpr_sensor *sensor = RPR_CONTAINER(timer, struct rpr_sensor, work);
-    uint64_t next;
+    uint64_t next, look;
 
     sensor->working = true;
     if (sensor->again && now_ns >= sensor->again_ns) {
@@ -110,6 +110,8 @@ static void work_fired(struct rpr_timer *timer, uint64_t now_ns)
     }
     open_closed(sensor);
     next = calls_expire(sensor, now_ns);
+    look = lost_look(sensor, now_ns);
+    next = look < next ? look : next;
     topics_settle(sensor);
     pump_all(sensor, now_ns);
     plan(sensor, next);
@@ -414,6 +416,7 @@ int rpr_sensor_open(struct rpr_node *node, const struct rpr_service_scope *scope
     }
     sensor->generation = platform->random ? platform->random(platform->ctx) : 0;
     sensor->last_call = (uint64_t)sensor->generation << 32;
+    sensor->look_ns = UINT64_MAX;
     sensor->work.fire = work_fired;
     sensor->observer.event = on_event;
     sensor->observer.ctx = sensor;

@@ -70,6 +70,12 @@ struct sensor_port {
     bool proxy; /* the peer knows us as subscriber: it can be asked */
     struct sensor_rate want_rate, told_rate;
 
+    /* words that a wire may have lost (sensor_lost.c) */
+    bool ask, tell;    /* SUBSCRIBE, ADVERTISE: to be said once more */
+    uint64_t heard_ns; /* the peer showed that it knows us as subscriber; 0: it has not */
+    uint64_t look_ns;  /* whether one is missing; 0: nothing was said */
+    uint64_t patience_ns;
+
     /* what it is sent */
     bool reads, pending;
     bool chosen; /* what stands at `at` is to be sent, whatever else changes */
@@ -124,6 +130,15 @@ struct rpr_sensor_sub {
     uint64_t odd;
 };
 
+#define SENSOR_ENDED 16u
+
+/* A subscription that is over, at whichever peer. */
+struct sensor_ended {
+    uint64_t cookie;
+    uint64_t said_ns; /* UNSUBSCRIBE */
+    char path[SENSOR_PATH_MAX + 1];
+};
+
 struct rpr_sensor {
     struct rpr_node *node;
     struct rpr_service_scope scope;
@@ -137,9 +152,12 @@ struct rpr_sensor {
     struct sensor_call *calls;
     uint32_t n_calls;
     uint64_t last_call;
-    bool working;                      /* inside the work timer */
-    bool again;                        /* something could not be had: try after a while, */
-    uint64_t again_ns;                 /* then */
+    bool working;      /* inside the work timer */
+    bool again;        /* something could not be had: try after a while, */
+    uint64_t again_ns; /* then */
+    uint64_t look_ns;  /* the earliest of the ports, or before it */
+    struct sensor_ended ended[SENSOR_ENDED];
+    unsigned n_ended;
     struct sensor_ioctl_message ioctl; /* what is decoded or sent now */
     uint8_t message[SENSOR_IOCTL_BYTES + SENSOR_ARG_MAX];
 };
@@ -158,6 +176,15 @@ void peer_break(struct sensor_peer *peer, const char *reason);
 
 void peer_hear(struct sensor_peer *peer, const struct rpr_msg *msg);
 bool peer_say(struct sensor_peer *peer); /* false: the link is full */
+
+/* ---- sensor_lost.c: words that did not arrive ------------------------------------------------------ */
+
+void lost_said(struct sensor_port *port);  /* SUBSCRIBE or ADVERTISE, the first time */
+void lost_heard(struct sensor_port *port); /* it knows us as subscriber */
+void lost_doubt(struct sensor_port *port); /* it may know nothing of that any more */
+void lost_ended(struct rpr_sensor *sensor, uint64_t cookie, const char *path);
+void lost_stray(struct sensor_peer *peer, uint64_t cookie); /* a cell for who does not want it */
+uint64_t lost_look(struct rpr_sensor *sensor, uint64_t now_ns); /* when to come again */
 
 /* ---- sensor_topic.c: the table, and what follows from it ----------------------------------------- */
 

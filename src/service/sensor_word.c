@@ -47,9 +47,9 @@ static uint32_t next_word(struct sensor_port *port)
         return SENSOR_UNSUBSCRIBE;
     if (port->owes_subscribe_ack && port->offer)
         return SENSOR_SUBSCRIBE_ACK;
-    if (port->offer && !port->told_offer)
+    if (port->offer && (!port->told_offer || port->tell))
         return SENSOR_ADVERTISE;
-    if (port->want && !port->told_want)
+    if (port->want && (!port->told_want || port->ask))
         return SENSOR_SUBSCRIBE;
     if (port->owes_advertise_ack && port->want)
         return SENSOR_ADVERTISE_ACK;
@@ -82,6 +82,13 @@ static int say_rate(struct sensor_port *port)
     return error;
 }
 
+static void told(struct sensor_port *port, bool *what)
+{
+    if (!*what)
+        lost_said(port);
+    *what = true;
+}
+
 /* It is said: what was to be told has been. */
 static void said(struct sensor_port *port, uint32_t word)
 {
@@ -92,17 +99,20 @@ static void said(struct sensor_port *port, uint32_t word)
     case SENSOR_UNSUBSCRIBE:
         port->told_want = port->owes_unsubscribe = port->proxy = false;
         port->told_rate = (struct sensor_rate){.interval_us = 0};
+        lost_doubt(port);
+        lost_ended(port->peer->sensor, port->topic->cookie, port->topic->path);
         break;
     case SENSOR_SUBSCRIBE_ACK:
         port->owes_subscribe_ack = false;
-        port->told_offer = true;
+        told(port, &port->told_offer);
         break;
     case SENSOR_ADVERTISE:
-        port->told_offer = true;
+        port->tell = false;
+        told(port, &port->told_offer);
         break;
     case SENSOR_SUBSCRIBE:
-        port->told_want = true;
-        port->owes_unsubscribe = false;
+        port->ask = port->owes_unsubscribe = false;
+        told(port, &port->told_want);
         break;
     case SENSOR_ADVERTISE_ACK:
         port->owes_advertise_ack = false;
@@ -206,6 +216,10 @@ static void on_advertise(struct sensor_peer *peer, const struct sensor_topic_mes
         ack && !port->told_want; /* to one that is over, unless there is another */
     port->told_rate = (struct sensor_rate){.interval_us = 0};
     port->owes_advertise_ack |= !ack;
+    if (ack)
+        lost_heard(port);
+    else
+        lost_doubt(port);
     hear_persist(port->topic, m);
     count_said(port, true, port->subscribes);
 }
@@ -231,6 +245,7 @@ static void on_unadvertise(struct sensor_peer *peer, const struct sensor_topic_m
         return;
     }
     port->proxy = port->owes_advertise_ack = false;
+    lost_doubt(port); /* who publishes next may not be heard */
     count_said(port, false, port->subscribes);
 }
 
@@ -288,8 +303,11 @@ static void on_cell(struct sensor_peer *peer, const struct sensor_cell *cell)
 
     if (!port || !port->told_want || !(port->rights & RPR_SENSOR_WRITE)) {
         peer->late++;
+        if (!port || !port->told_want)
+            lost_stray(peer, cell->cookie);
         return;
     }
+    lost_heard(port);
     topic_nbuffer(topic, cell->nbuffer);
     if (cell->len) {
         port->rx++;

@@ -1312,6 +1312,147 @@ static void scope_is_looked_at_again(void **state)
     bench_close(&b);
 }
 
+/* ---- words that did not arrive ------------------------------------------------------------------------------ */
+
+/* Says `word` once after each of 1, 2, 4 ... 64 and 64 s, and nothing between. */
+static void assert_asks_less_and_less(struct bench *b, const char *word)
+{
+    uint64_t due = b->net.w.now;
+    unsigned wait = 1;
+
+    for (unsigned i = 0; i < 9; i++) {
+        due += S(wait);
+        net_pass(&b->net, due - US(20) - b->net.w.now);
+        assert_said_to(b, b->audio, "");
+        net_pass(&b->net, due + US(20) - b->net.w.now);
+        assert_said_to(b, b->audio, word);
+        wait = wait < 64 ? 2 * wait : 64;
+    }
+}
+
+static void assert_asks_within(struct bench *b, unsigned seconds, const char *word)
+{
+    const char *said = "";
+
+    for (unsigned i = 0; i <= seconds && !said[0]; i++) {
+        net_pass(&b->net, S(1));
+        said = show(b, b->audio);
+    }
+    assert_string_equal(said, word);
+}
+
+static void a_lost_subscription_is_said_again(void **state)
+{
+    struct bench b;
+    struct rpr_sensor_sub *sub;
+    uint64_t cookie;
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 1);
+    sub = subscribe(&b, (struct rpr_sensor_sub_config){.path = ACCEL, .interval_us = 5});
+    assert_said_to(&b, b.audio, "SUB sensor_accel0;");
+    assert_asks_less_and_less(&b, "SUB sensor_accel0;");
+    cookie = b.cookie;
+    say(&b, b.audio, SENSOR_SUBSCRIBE_ACK, ACCEL);
+    assert_said_to(&b, b.audio, "ASK a81 of 7f0ef524f190 5;");
+    net_pass(&b.net, S(63)); /* it has shown that it knows */
+    assert_said_to(&b, b.audio, "");
+    for (unsigned i = 0; i < 20; i++) { /* and shows it with each sample */
+        publish(&b, b.audio, cookie, "12345678");
+        net_pass(&b.net, S(20));
+        assert_said_to(&b, b.audio, "");
+    }
+    /* Silence may be its loss: an answer changes nothing. */
+    assert_asks_within(&b, 128, "SUB sensor_accel0;");
+    say(&b, b.audio, SENSOR_SUBSCRIBE_ACK, ACCEL);
+    assert_said_to(&b, b.audio, "ASK a81 of 7f0ef524f190 5;");
+    say(&b, b.audio, SENSOR_UNADVERTISE, ACCEL);
+    net_pass(&b.net, S(1) + 1); /* the next publisher's word may be lost */
+    assert_said_to(&b, b.audio, "SUB sensor_accel0;");
+    say(&b, b.audio, SENSOR_ADVERTISE, ACCEL);
+    assert_said_to(&b, b.audio, "ADVACK sensor_accel0;ASK a81 of 7f0ef524f190 5;");
+    net_pass(&b.net, S(1) + 1); /* or our answer to it */
+    assert_said_to(&b, b.audio, "SUB sensor_accel0;");
+    rpr_sensor_unsubscribe(sub);
+    assert_said_to(&b, b.audio, "UNSUB sensor_accel0;");
+    net_pass(&b.net, S(300));
+    assert_said_to(&b, b.audio, "");
+    bench_close(&b);
+}
+
+static void a_lost_offer_is_said_again(void **state)
+{
+    struct bench b;
+    struct rpr_sensor_pub *pub;
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 1);
+    pub = advertise(&b, (struct rpr_sensor_pub_config){.path = BARO});
+    assert_said_to(&b, b.audio, "ADV sensor_baro0;");
+    assert_asks_less_and_less(&b, "ADV sensor_baro0;");
+    say(&b, b.audio, SENSOR_ADVERTISE_ACK, BARO);
+    net_pass(&b.net, S(300));
+    assert_said_to(&b, b.audio, "");
+    say(&b, b.audio, SENSOR_UNSUBSCRIBE, BARO);
+    assert_asks_within(&b, 64, "ADV sensor_baro0;"); /* who subscribes next may not be heard */
+    rpr_sensor_unadvertise(pub);
+    assert_said_to(&b, b.audio, "UNADV sensor_baro0;");
+    net_pass(&b.net, S(300));
+    assert_said_to(&b, b.audio, "");
+    bench_close(&b);
+}
+
+static void a_lost_end_is_said_again(void **state)
+{
+    struct bench b;
+    struct rpr_sensor_sub *sub;
+    uint64_t cookie;
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 1);
+    sub = subscribe(&b, (struct rpr_sensor_sub_config){.path = ACCEL});
+    (void)show(&b, b.audio);
+    cookie = b.cookie;
+    say(&b, b.audio, SENSOR_SUBSCRIBE_ACK, ACCEL);
+    rpr_sensor_unsubscribe(sub);
+    assert_said_to(&b, b.audio, "UNSUB sensor_accel0;");
+    for (unsigned gone = 0; gone < 2; gone++) {   /* the topic, too */
+        publish(&b, b.audio, cookie, "12345678"); /* that was on its way */
+        assert_said_to(&b, b.audio, "");
+        net_pass(&b.net, S(1));
+        publish(&b, b.audio, cookie, "12345678");
+        publish(&b, b.audio, cookie, "12345678");
+        assert_said_to(&b, b.audio, "UNSUB sensor_accel0;");
+        assert_int_equal(b.cookie, cookie);
+        say(&b, b.audio, SENSOR_UNADVERTISE, ACCEL);
+        settle_all(&b);
+    }
+    assert_int_equal(n_topics(&b), 0);
+    publish(&b, b.audio, cookie + 1, "12345678"); /* whatever that is */
+    assert_said_to(&b, b.audio, "");
+    bench_close(&b);
+}
+
+/* Whoever sleeps is not woken for that, and a program's link loses nothing. */
+static void who_is_not_asked_again(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 2);
+    (void)subscribe(&b, (struct rpr_sensor_sub_config){.path = ACCEL});
+    assert_said_to(&b, b.audio, "SUB sensor_accel0;");
+    assert_said_to(&b, b.program, "SUB sensor_accel0;");
+    rpr_link_power(&b.audio->wire->link, false);
+    net_pass(&b.net, S(300));
+    assert_said_to(&b, b.audio, "");
+    assert_said_to(&b, b.program, "");
+    rpr_link_power(&b.audio->wire->link, true);
+    net_pass(&b.net, S(70));
+    assert_non_null(strstr(show(&b, b.audio), "SUB sensor_accel0;"));
+    bench_close(&b);
+}
+
 /* ---- peers that lie ----------------------------------------------------------------------------------------- */
 
 static void liars_lose_their_endpoint(void **state)
@@ -1610,6 +1751,10 @@ int main(void)
         cmocka_unit_test(program_for_one_remote),
         cmocka_unit_test(rights_are_kept),
         cmocka_unit_test(scope_is_looked_at_again),
+        cmocka_unit_test(a_lost_subscription_is_said_again),
+        cmocka_unit_test(a_lost_offer_is_said_again),
+        cmocka_unit_test(a_lost_end_is_said_again),
+        cmocka_unit_test(who_is_not_asked_again),
         cmocka_unit_test(liars_lose_their_endpoint),
         cmocka_unit_test(a_liar_comes_back),
         cmocka_unit_test(nobody_fills_the_table),

@@ -81,6 +81,12 @@ static void compare_pings(struct compare *c)
         wrong(c, "pings", "an answer to one of our own was not taken");
 }
 
+/* Ours asks who is silent once more. */
+static bool may_be_repeated(unsigned command)
+{
+    return command == SENSOR_ADVERTISE || command == SENSOR_SUBSCRIBE;
+}
+
 /* What our service said, word by word. Samples and requests are the applications', which are not played,
  * and samples share messages as their queues have it. */
 static void compare_sensors(struct compare *c)
@@ -90,7 +96,7 @@ static void compare_sensors(struct compare *c)
     for (unsigned i = 0; i < SENSOR_PUBLISH; i++) {
         uint64_t expected = c->leg->expected_words[i], actual = c->leg->actual_words[i];
 
-        if (expected == actual)
+        if (expected == actual || (may_be_repeated(i) && actual > expected && expected))
             continue;
         snprintf(text, sizeof text, "command %u: %llu said, %llu in the recording", i,
                  (unsigned long long)actual, (unsigned long long)expected);
