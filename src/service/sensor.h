@@ -220,6 +220,7 @@ bool peer_send_cells(struct sensor_peer *peer); /* false: the link is full */
 void ioctl_received(struct sensor_peer *peer, const void *data, uint32_t len);
 void ioctl_answered(struct sensor_peer *peer, const void *data, uint32_t len);
 bool peer_send_calls(struct sensor_peer *peer); /* false: the link is full */
+void calls_go_on(struct sensor_topic *topic);   /* a publisher can be asked */
 void calls_drop_peer(struct sensor_peer *peer);
 void calls_drop_topic(struct sensor_topic *topic);
 void calls_drop_sub(struct rpr_sensor_sub *sub);

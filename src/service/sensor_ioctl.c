@@ -30,6 +30,7 @@ struct sensor_call {
     void *ctx;
     uint64_t deadline_ns;
     uint32_t last_asked;                 /* id of the peer that was asked last */
+    bool waited;                         /* for one that did not know us yet */
     bool done;                           /* one has done it */
     int32_t failed;                      /* one has not, and this is why; 0: none */
     uint64_t cookie, proxy;              /* of the asker */
@@ -128,6 +129,15 @@ static void call_finish(struct rpr_sensor *sensor, struct sensor_call *call)
         told.answered(told.ctx, told.message.result, told.message.arg, told.message.arglen);
 }
 
+/* Is there a publisher that is about to hear that we subscribe? */
+static bool one_may_come(const struct sensor_call *call)
+{
+    for (const struct sensor_port *port = call->topic->ports; port; port = port->next)
+        if (port->advertises && port->want && !port->proxy)
+            return true;
+    return false;
+}
+
 /* To the next publisher, in the order of ids, so that none is asked twice. */
 static void call_go_on(struct rpr_sensor *sensor, struct sensor_call *call)
 {
@@ -141,6 +151,13 @@ static void call_go_on(struct rpr_sensor *sensor, struct sensor_call *call)
             to = peer;
     }
     call->asked = to;
+    if (!to && !call->waited && !call->last_asked && one_may_come(call)) {
+        call->waited = true;
+        call->state = CALL_WAIT;
+        call->deadline_ns = rpr_node_now(sensor->node) + ANSWER_NS;
+        sensor_work_at(sensor, call->deadline_ns);
+        return;
+    }
     if (!to || call->failed) {
         call_finish(sensor, call);
         return;
@@ -149,6 +166,19 @@ static void call_go_on(struct rpr_sensor *sensor, struct sensor_call *call)
     call->state = CALL_ASK;
     call->deadline_ns = rpr_node_now(sensor->node) + ANSWER_NS;
     peer_words(to);
+}
+
+void calls_go_on(struct sensor_topic *topic)
+{
+    struct sensor_call *call = topic->sensor->calls;
+
+    while (call) {
+        struct sensor_call *next = call->next;
+
+        if (call->topic == topic && call->state == CALL_WAIT && !call->asked)
+            call_go_on(topic->sensor, call);
+        call = next;
+    }
 }
 
 static void call_result(struct rpr_sensor *sensor, struct sensor_call *call, int32_t result)

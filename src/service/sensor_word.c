@@ -117,6 +117,7 @@ static void said(struct sensor_port *port, uint32_t word)
     case SENSOR_ADVERTISE_ACK:
         port->owes_advertise_ack = false;
         port->proxy = true;
+        calls_go_on(port->topic);
         break;
     default:
         break;
@@ -220,6 +221,8 @@ static void on_advertise(struct sensor_peer *peer, const struct sensor_topic_mes
         lost_heard(port);
     else
         lost_doubt(port);
+    if (ack)
+        calls_go_on(port->topic);
     hear_persist(port->topic, m);
     count_said(port, true, port->subscribes);
 }

@@ -898,6 +898,38 @@ static void asks_questions(void **state)
     bench_close(&b);
 }
 
+/* A publisher is known, and does not know yet that we subscribe: the question waits for that. */
+static void a_question_waits_for_its_publisher(void **state)
+{
+    (void)state;
+    for (unsigned comes = 0; comes < 2; comes++) {
+        struct bench b;
+        uint32_t n_free;
+
+        bench_open(&b, (struct rpr_sensor_config){0}, 2);
+        say(&b, b.program, SENSOR_SUBSCRIBE, ACCEL);
+        (void)show(&b, b.audio);
+        n_free = b.audio->wire->n_free;
+        b.audio->wire->n_free = 0;
+        say(&b, b.audio, SENSOR_ADVERTISE, ACCEL);
+        assert_said_to(&b, b.program, "ADV sensor_accel0;");
+        ask(&b, b.program, SENSOR_GET_INFO, 5, 77);
+        net_pass(&b.net, MS(900));
+        assert_said_to(&b, b.program, "");
+        if (comes) {
+            b.audio->wire->n_free = n_free;
+            net_pass(&b.net, MS(50));
+            assert_said_to(&b, b.audio, "ADVACK sensor_accel0;ASK a9c of 7f0ef524f190 5 answer;");
+            reply(&b, b.audio, 0, "");
+            assert_said_to(&b, b.program, "ANSWER 4d 0;");
+        } else {
+            net_pass(&b.net, MS(200));
+            assert_said_to(&b, b.program, "ANSWER 4d -25;");
+        }
+        bench_close(&b);
+    }
+}
+
 static void assert_closed_for(struct bench *b, const char *reason)
 {
     struct rpr_service_closed closed;
@@ -1751,6 +1783,7 @@ int main(void)
         cmocka_unit_test(program_for_one_remote),
         cmocka_unit_test(rights_are_kept),
         cmocka_unit_test(scope_is_looked_at_again),
+        cmocka_unit_test(a_question_waits_for_its_publisher),
         cmocka_unit_test(a_lost_subscription_is_said_again),
         cmocka_unit_test(a_lost_offer_is_said_again),
         cmocka_unit_test(a_lost_end_is_said_again),
