@@ -130,6 +130,22 @@ class Hub(Sensor):
         self.assertEqual(10, len(times), err)
         self.assertTrue(all(7500 <= b - a <= 12500 for a, b in zip(times, times[1:])), times)
 
+    def test_questions_reach_the_publisher(self):
+        _, audio, droid = self.star_with()
+        for verb in ("flush", "info"):
+            result = droid.rpmsg("sensor", verb, "seq0", "-t", "0.3")
+            self.assertEqual(3, result.returncode)
+            self.assertIn("nobody publishes /dev/uorb/seq0", result.stderr)
+        pub = audio.rpmsg_start("sensor", "pub", "seq0", stdin=subprocess.PIPE)
+        for node in (audio, droid):
+            result = node.rpmsg("sensor", "flush", "seq0", "-t", 20)
+            self.assertEqual((0, ""), (result.returncode, result.stderr), node.name)
+            result = node.rpmsg("sensor", "info", "seq0", "-t", 20)
+            self.assertEqual(1, result.returncode)
+            self.assertIn("cannot tell", result.stderr)
+        pub.communicate(b"01\n")
+        self.assertEqual(0, pub.returncode)
+
     def test_remotes_have_the_rights_that_are_said(self):
         _, audio, droid = self.star_with("sensor:read=sensor_*+open0,write=none")
         self.publish(audio, "sensor_accel0", "1,2,3,4\n", "--persist")
@@ -245,7 +261,7 @@ class Node(Sensor):
 class Wrong(Sensor):
     def test_service_is_off(self):
         node = Daemon(self, "one")
-        for args in (("ls",), ("sub", "x"), ("pub", "x")):
+        for args in (("ls",), ("sub", "x"), ("pub", "x"), ("info", "x"), ("flush", "x")):
             result = node.rpmsg("sensor", *args)
             self.assertEqual(3, result.returncode, args)
             self.assertIn("--service sensor", result.stderr)

@@ -100,6 +100,17 @@ class Services:
                           for s in samples])
         eventually(lambda: not self.sensors.topic(ACCEL).stubs, "its end")
 
+    def test_info_of_a_board(self):
+        node = self.reader
+        self.sensors.info = struct.pack("<IfffiiII32s32s", 7, 1.5, 78.5, 0.25, 1000, 100000, 0, 16, b"BMI160", b"Bosch")
+        self.edge.do(self.sensors.write(ACCEL))
+        result = node.rpmsg("sensor", "info", "sensor_accel0", "--json")
+        self.assertEqual(0, result.returncode, result.stderr)
+        self.assertEqual({"topic": ACCEL, "name": "BMI160", "vendor": "Bosch", "version": 7, "power_ma": 1.5,
+                          "max_range": 78.5, "resolution": 0.25, "min_delay_us": 1000, "max_delay_us": 100000,
+                          "fifo_reserved": 0, "fifo_max": 16}, json.loads(result.stdout))
+        eventually(lambda: not self.sensors.topic(ACCEL).stubs, "the end of the subscription")
+
     def test_topic_for_a_board(self):
         node = self.reader
         self.edge.do(self.sensors.read(BARO))

@@ -13,6 +13,7 @@ SYSLOG, SENSOR = "rpmsg-syslog", "rpmsg-sensor"
 TRANSFER, SUSPEND, RESUME, SYNC = range(4)
 (ADVERTISE, ADVERTISE_ACK, UNADVERTISE, SUBSCRIBE, SUBSCRIBE_ACK, UNSUBSCRIBE, PUBLISH, IOCTL,
  IOCTL_ACK) = range(9)
+GET_INFO = 0x0A9C
 BATCH = 0.1  # seconds that the log waits for more
 
 
@@ -74,6 +75,7 @@ class Topic:
 class Sensors:
     def __init__(self, node):
         self.topics = {}
+        self.info = b""  # SNIOC_GET_INFO
         node.services = (*node.services, SENSOR)
         node.handlers[SENSOR] = self.received
         node.bound[SENSOR] = self.bound
@@ -188,4 +190,6 @@ class Sensors:
             raise Crash("a request to a topic that is no pointer of ours (H-26)")
         if cookie and any(stub[0] is endpoint for stub in topics[0].stubs):
             answer = struct.pack("<Ii", IOCTL_ACK, 0) + payload[8:]
+            if struct.unpack_from("<i", payload, 24)[0] == GET_INFO:
+                answer = answer[:32] + self.info[: len(payload) - 40].ljust(len(payload) - 32, b"\0")
             yield from endpoint.device.send(endpoint.addr, endpoint.dest, answer)

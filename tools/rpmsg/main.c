@@ -61,7 +61,7 @@ static const struct {
      "Both nodes need the service test: rpmsgd --service test.\n"
      "Exit status: 0 all came back, 3 not all did, or DEV does not take part.\n",
      true},
-    {"sensor", "ls | sub TOPIC | pub TOPIC",
+    {"sensor", "ls | sub TOPIC | pub TOPIC | info TOPIC | flush TOPIC",
      "topics of sensors (uORB): what there is, samples to stdout, from stdin", sensor_main,
      "  ls                     topics, who publishes and subscribes, rates, losses\n"
      "  sub TOPIC              prints samples until interrupted\n"
@@ -73,6 +73,9 @@ static const struct {
      "    -r HZ                so many a second (default: as fast as they are taken)\n"
      "    -w                   wait for a subscriber first\n"
      "    --persist            the last sample stays valid for who subscribes later\n"
+     "  info TOPIC             name, vendor, range and more, as who publishes it says\n"
+     "  flush TOPIC            who publishes it is to send what he keeps; waits until it has come\n"
+     "    -t SECONDS           how long both may take (default 5)\n"
      "  --device DEV           with that remote CPU only\n"
      "  --csv, --json          CSV with a header; one JSON object a line (pub: and nothing else)\n"
      "  --format 'TYPE NAME, NAME; ...'\n"
@@ -83,7 +86,8 @@ static const struct {
      "  -v                     say at the end how many samples, and how old they were\n"
      "TOPIC is a path, or a name in /dev/uorb. Samples without a layout are printed as hex.\n"
      "The daemon needs the service sensor: rpmsgd --service sensor.\n"
-     "Exit status: 0 done, 3 the daemon is gone, nobody publishes (-t).\n",
+     "Exit status: 0 done, 1 who publishes cannot tell, 3 the daemon is gone, nobody publishes\n"
+     "or answers in time.\n",
      true},
     {"suspend", "DEV", "tell a device that this CPU goes to sleep", suspend_main, "", false},
     {"resume", "DEV", "tell a device that this CPU runs again", resume_main, "", false},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sensor: topics of sensors. ls asks the daemon; sub and pub are peers of it, on a link of their own. */
+/* sensor: topics of sensors. ls asks the daemon; the others are peers of it, on a link of their own. */
 #include "sensor.h"
 
 #include <signal.h>
@@ -116,19 +116,23 @@ void sensor_turn(struct sensor_run *run, int timeout_ms)
     die(run->cli, STATUS_GONE, "the daemon is gone: %s", lost);
 }
 
-/* ---- which of the three --------------------------------------------------------------------------------- */
+/* ---- which of them --------------------------------------------------------------------------------- */
 
 int sensor_main(struct cli *cli, int argc, char **argv)
 {
     static const struct {
         const char *name;
         command_fn *run;
-    } verbs[] = {{"ls", sensor_ls}, {"sub", sensor_sub}, {"pub", sensor_pub}};
+    } verbs[] = {{"ls", sensor_ls},
+                 {"sub", sensor_sub},
+                 {"pub", sensor_pub},
+                 {"info", sensor_info},
+                 {"flush", sensor_flush}};
 
     if (argc < 2 || argv[1][0] == '-')
-        usage(cli, "say what to do: ls, sub TOPIC or pub TOPIC");
+        usage(cli, "say what to do: ls, or sub, pub, info or flush TOPIC");
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return verbs[i].run(cli, argc - 1, argv + 1);
-    usage(cli, "'%s': ls, sub TOPIC or pub TOPIC", argv[1]);
+    usage(cli, "'%s': ls, or sub, pub, info or flush TOPIC", argv[1]);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the three of `rpmsg sensor` share: the topic, its layout, this program as a peer of the daemon. */
+/* What all of `rpmsg sensor` share: the topic, its layout, this program as a peer of the daemon. */
 #ifndef RPMSG_SENSOR_H
 #define RPMSG_SENSOR_H
 
@@ -39,5 +39,7 @@ uint32_t sensor_seconds(const struct cli *cli, const char *text, const char *wha
 int sensor_ls(struct cli *cli, int argc, char **argv);
 int sensor_sub(struct cli *cli, int argc, char **argv);
 int sensor_pub(struct cli *cli, int argc, char **argv);
+int sensor_info(struct cli *cli, int argc, char **argv);
+int sensor_flush(struct cli *cli, int argc, char **argv);
 
 #endif
