@@ -145,7 +145,7 @@ struct rpr_syslog_server_config {
     struct rpr_service_scope scope;
     uint32_t line_bytes;    /* longest line that is put together from parts; 0 = 2048 */
     uint32_t message_bytes; /* longest message of any device; longer ones are malformed. 0 = 2048 */
-    uint32_t clients;       /* of one device; further ones are refused. 0 = 16 */
+    uint32_t clients;       /* of one device; further ones wait until one goes. 0 = 16 */
 
     /* Whole lines of one CPU: `head` (may be empty) and `text` right after it; the last byte is a
      * newline. Valid inside the call. True: taken, all of it. False: not now; the same comes again after

@@ -44,6 +44,7 @@ struct rpr_syslog_server {
     struct rpr_observer observer;
     struct rpr_timer again; /* who was refused may be taken now, or asked */
     struct exile *exiles;
+    bool crowded;  /* a client was refused for want of room */
     bool offering; /* to those that are kept: they were counted when they came */
     struct rpr_syslog_server_config config;
     struct rpr_service *service;
@@ -555,6 +556,8 @@ static void on_closed(void *ctx)
         (void)give_tail(c);
         leave_life(c);
         unlink_client(c);
+        if (c->server->crowded)
+            again_at(c->server, rpr_node_now(c->server->node));
     }
     platform->free(platform->ctx, c, sizeof *c + c->line_bytes);
 }
@@ -621,6 +624,8 @@ static int on_bind(void *ctx, struct rpr_device *device, const char *name, uint3
     }
     if (clients_of(s, device) < s->config.clients)
         error = open_client(s, device, name, addr);
+    if (error == -RPR_ENOSPC)
+        s->crowded = !MUTANT(who_found_no_room_is_forgotten);
     if (error && !s->offering)
         s->counters.refused++;
     return error;
@@ -640,6 +645,7 @@ static int offer(struct rpr_syslog_server *s)
 /* Announcements that are kept are asked for by opening the service anew. */
 static void offer_again(struct rpr_syslog_server *s)
 {
+    s->crowded = false;
     s->offering = true;
     if (s->service)
         rpr_service_close(s->service);

@@ -2,6 +2,7 @@
 """The configuration file and --check (INTERFACE 2)."""
 import os
 import signal
+import subprocess
 
 from harness import Case, Daemon, eventually, main
 
@@ -237,6 +238,40 @@ class Services(Case):
             hub.signal(signal.SIGHUP)
             events.until(event="endpoint-closed", device="y", name="rpmsg-ping")
         eventually(lambda: "ping" not in self.shown(hub), "ping to be off")
+
+    def test_new_keys_of_one_service_reopen_no_other(self):
+        file = self.dir / "hub.conf"
+        link = f"[link x]\nurl={self.url('x', True)}\n[service test]\non=all\n"
+        file.write_text(link + f"[service syslog]\nfile={self.dir}/1\n[service sensor]\nqueue=65536\n")
+        hub = Daemon(self, "ap", "-c", str(file))
+        x = Daemon(self, "x", "--link", f"ap={self.url('x')}", "--service", "test", "--service", "sensor")
+        names = ("rpmsg-ping", "rpmsg-test", "rpmsg-sensor", "rpmsg-syslog")
+        for name in names[:3]:
+            x.wait_for("ap", name)
+        self.assertEqual(0, x.rpmsg("logger", "ap", "one").returncode)
+        logger = x.rpmsg_start("logger", "ap", stdin=subprocess.PIPE)
+        logger.stdin.write(b"two\n")
+        logger.stdin.flush()
+        eventually(lambda: (self.dir / "1").read_text() == "x: one\nx: two\n", "two lines")
+
+        def addresses():
+            return {e["name"]: e["addr"] for e in hub.device("x")["endpoints"] if e["name"] in names}
+        before = addresses()
+        self.assertEqual(set(names), set(before))
+        file.write_text(link + f"[service syslog]\nfile={self.dir}/2\n[service sensor]\nqueue=65536\n")
+        hub.signal(signal.SIGHUP)
+        eventually((self.dir / "2").exists, "the other file")
+        self.assertEqual(before, addresses())
+        with hub.connect() as events:
+            events.events()
+            file.write_text(link + f"[service syslog]\nfile={self.dir}/2\n[service sensor]\nqueue=131072\n")
+            hub.signal(signal.SIGHUP)
+            events.until(event="endpoint-bound", device="x", name="rpmsg-sensor")
+        after = addresses()
+        self.assertNotEqual(before.pop("rpmsg-sensor"), after.pop("rpmsg-sensor"))
+        self.assertEqual(before, after)
+        logger.communicate(b"three\n")
+        self.assertEqual((0, "x: three\n"), (logger.returncode, (self.dir / "2").read_text()))
 
 
 if __name__ == "__main__":

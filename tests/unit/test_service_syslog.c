@@ -382,6 +382,39 @@ static void clients_are_bounded(void **state)
     (void)net_settle(&s.net);
     assert_peer_said(s.droid, "");
     assert_int_equal(counted(&s).refused, 1);
+    peer_create(s.droid, NAME, 1203);
+    net_pass(&s.net, S(10));
+    assert_peer_said(s.droid, "");
+    assert_int_equal(counted(&s).refused, 2);
+    peer_destroy(s.droid, NAME, ONE); /* one goes: who has waited for longest has its place */
+    (void)net_settle(&s.net);
+    assert_peer_said(s.droid, "DESTROY " NAME ";ACK " NAME ";");
+    transfer_at(&s, 1202, 0, "at last\n");
+    assert_got(&s.sink, "droid: at last\n");
+    peer_destroy(s.droid, NAME, 1203); /* one that does not wait any more has none */
+    peer_destroy(s.droid, NAME, TWO);
+    net_pass(&s.net, S(10));
+    assert_peer_said(s.droid, "DESTROY " NAME ";");
+    assert_int_equal(counted(&s).refused, 2);
+    server_close(&s);
+}
+
+/* No memory for a client: it has its place a second later. */
+static void memory_for_a_client_comes_later(void **state)
+{
+    struct server s;
+
+    (void)state;
+    server_init(&s, (struct rpr_syslog_server_config){0});
+    s.net.w.fail_in = 1;
+    peer_create(s.droid, NAME, ONE);
+    net_pass(&s.net, S(1) - 1);
+    assert_peer_said(s.droid, "");
+    assert_int_equal(counted(&s).refused, 1);
+    net_pass(&s.net, 1);
+    assert_peer_said(s.droid, "ACK " NAME ";");
+    transfer(&s, "here\n");
+    assert_got(&s.sink, "droid: here\n");
     server_close(&s);
 }
 
@@ -854,6 +887,7 @@ int main(void)
         cmocka_unit_test(a_liar_ends_no_other),
         cmocka_unit_test(a_liar_waits),
         cmocka_unit_test(clients_are_bounded),
+        cmocka_unit_test(memory_for_a_client_comes_later),
         cmocka_unit_test(a_full_sink_loses_nothing),
         cmocka_unit_test(last_words_wait_for_the_sink),
         cmocka_unit_test(what_came_is_told),
