@@ -172,6 +172,46 @@ static void wrong_numbers_are_refused(void **state)
     assert_int_equal(world.n_live, 0);
 }
 
+/* Whatever it is lacking for: the caller hears of it, still has what the port stands on, and may try again. */
+static bool open_without(unsigned nth)
+{
+    struct rpr_ivshmem_config config = {.remote = "audio"};
+    struct rpr_node *node;
+    struct rpr_link *link;
+    struct board board;
+    struct world world;
+    bool failed;
+
+    board_init(&board, BOARD_BYTES);
+    config.port = board_port(&board);
+    world_init(&world);
+    node = world_node(&world, "ap");
+    world.fail_in = nth;
+    failed = rpr_ivshmem_open(node, &config, &link) == -RPR_ENOMEM;
+    assert_true(failed == !world.fail_in);
+    world.fail_in = 0;
+    settle(&world, node);
+    assert_int_equal(board.n_destroyed, 0);
+    if (failed)
+        assert_int_equal(rpr_ivshmem_open(node, &config, &link), 0);
+    pass(&world, node, S(1));
+    rpr_node_close(node);
+    assert_int_equal(board.n_destroyed, 1);
+    assert_int_equal(world.n_live, 0);
+    board_fini(&board);
+    return failed;
+}
+
+static void no_memory_to_open(void **state)
+{
+    unsigned n = 1;
+
+    (void)state;
+    while (open_without(n))
+        n++;
+    assert_true(n > 3);
+}
+
 static void many_messages_at_once(void **state)
 {
     (void)state;
@@ -521,6 +561,7 @@ int main(void)
         cmocka_unit_test(both_come_up_and_talk),
         cmocka_unit_test(the_table_says_number_and_size),
         cmocka_unit_test(wrong_numbers_are_refused),
+        cmocka_unit_test(no_memory_to_open),
         cmocka_unit_test(many_messages_at_once),
         cmocka_unit_test(any_order_of_starts_and_ends),
         cmocka_unit_test(both_end),
