@@ -52,10 +52,11 @@ static const char *map(void *ctx, bool make, uint32_t bytes, struct rpr_ivshmem_
     return NULL;
 }
 
-static const char *lost(void *ctx, const struct rpr_ivshmem_memory *m)
+static const char *lost(void *ctx, const struct rpr_ivshmem_memory *m, bool in_use)
 {
     (void)ctx;
     (void)m;
+    (void)in_use;
     return NULL;
 }
 
