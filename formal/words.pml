@@ -30,7 +30,7 @@
  * Check: -DLOSSES=2 -DRESTARTS=1 -DNO_DATA
  * Check: -DLOSSES=1 -DRESTARTS=2 -DNO_DATA
  * Check: -DLOSSES=2 -DRESTARTS=0
- * Check: -DLOSSES=1 -DRESTARTS=1
+ * Check: -DLOSSES=0 -DRESTARTS=1
  * Defect: -DLOSSES=1 -DRESTARTS=0 -DNO_TIMER (nothing is said again)
  * Defect: -DLOSSES=1 -DRESTARTS=0 -DANY_ORDER (a word is taken although one before it is missing)
  * Defect: -DLOSSES=1 -DRESTARTS=0 -DAGAIN (one that was said again is taken again)
