@@ -184,7 +184,8 @@ int rpr_device_down(struct rpr_device *device);
 int rpr_device_up(struct rpr_device *device);
 
 /* Tells the peer that this CPU is about to sleep (false) or runs again (true). Last state wins.
- * -RPR_ENOTSUP: the link or hub cannot carry it; -RPR_ENOTCONN: not up. */
+ * -RPR_ENOTSUP: the link or hub cannot carry it, or the peer would not survive it (an edge of a hub
+ * that is none of ours); -RPR_ENOTCONN: not up. */
 int rpr_device_power(struct rpr_device *device, bool running);
 
 /* ---- endpoint ------------------------------------------------------------------------------- */
@@ -249,7 +250,9 @@ enum rpr_ept_flags {
                             * at open, unless RPR_EPT_ANNOUNCE */
     RPR_EPT_ANNOUNCE = 8u, /* with RPR_EPT_NO_NS: send CREATE when opened */
     RPR_EPT_NO_LIMIT =
-        16u /* never stop the peer by credit: what cannot be kept goes by `overflow` */
+        16u, /* never stop the peer by credit: what cannot be kept goes by `overflow` */
+    RPR_EPT_NO_POWER =
+        32u /* while it is bound to a peer that is none of this project, rpr_device_power() is refused */
 };
 
 struct rpr_ept_config {

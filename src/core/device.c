@@ -265,6 +265,15 @@ void rpr_routed_power(struct rpr_device *device, bool running)
                          running ? "" : "the remote CPU sleeps");
 }
 
+static bool peer_dies_of_power(const struct rpr_device *device)
+{
+    const struct rpr_endpoint *e = device->link->dialect == RPR_DIALECT_RPR ? NULL : device->first;
+
+    while (e && !(e->state == RPR_EPT_BOUND && (e->flags & RPR_EPT_NO_POWER)))
+        e = e->next;
+    return e;
+}
+
 int rpr_device_power(struct rpr_device *device, bool running)
 {
     struct rpr_link *link = device->link;
@@ -274,6 +283,8 @@ int rpr_device_power(struct rpr_device *device, bool running)
         return -RPR_ENOTCONN;
     if (device->kind == RPR_DEVICE_ROUTED)
         return device->power ? device->power(device->priv, running) : -RPR_ENOTSUP;
+    if (peer_dies_of_power(device) && !MUTANT(power_is_said_to_nuttx_edges))
+        return -RPR_ENOTSUP;
     return link->ops->power ? link->ops->power(link, running) : -RPR_ENOTSUP;
 }
 

@@ -371,13 +371,14 @@ static const struct rpr_ept_ops control_ops = {.rx = on_rx,
                                                .writable = on_writable,
                                                .closed = on_closed};
 
+/* A NuttX edge gives what it hears of power to its end of this, as a message at NULL, which it reads. */
 static bool open_control(struct pair_side *side)
 {
     char name[ROUTER_NAME_BYTES];
     struct rpr_ept_config config = {.name = name,
                                     .addr = RPR_ADDR_ANY,
                                     .dest = RPR_ADDR_ANY,
-                                    .flags = RPR_EPT_CONTROL,
+                                    .flags = RPR_EPT_CONTROL | RPR_EPT_NO_POWER,
                                     .ops = &control_ops,
                                     .ctx = side};
 

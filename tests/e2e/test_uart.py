@@ -491,6 +491,24 @@ class Order(Uart):
         self.check_ping(hub, "e0", 5, 64)
         self.assertIn(("control", CONNREQ), edge.heard[n_heard:])
 
+    def test_power_of_the_hub_and_nuttx_edges_live(self):
+        """B8: an edge would die of SUSPEND. It hears of the other edge's power all the same."""
+        hub, *edges = self.nuttx_star()
+        for command in ("suspend", "resume"):
+            result = hub.rpmsg(command, "e0")
+            self.assertEqual(1, result.returncode)
+            self.assertIn("cannot do this", result.stderr)
+        self.check_ping(hub, "e0", 5, 64)
+        self.assertEqual([None, None], [edge.error for edge in edges])
+
+    def test_power_is_told_to_nuttx(self):
+        hub = Daemon(self, "ap", "--link", f"e0=pty:{self.dir}/e0.pty")
+        edge = self.nuttx("e0", hub)
+        for command, running in (("suspend", False), ("resume", True)):
+            self.assertEqual(0, hub.rpmsg(command, "e0").returncode)
+            eventually(lambda: edge.error or edge.port.link.running == running, command)
+        self.assertIsNone(edge.error)
+
     def test_burst_does_not_hang_nuttx(self):
         """B1: more answers than it has buffers; with the window it never comes to that."""
         hub = Daemon(self, "ap", "--link", f"e0=pty:{self.dir}/e0.pty")

@@ -6,6 +6,7 @@ callback. What follows from that is the point of the twin:
 
 - N receive buffers; a whole chunk is parsed before the first frame of it is used (H-19);
 - a callback that waits for a transmit buffer reads on, inside, and only collects (defect B1);
+- SUSPEND and RESUME go to every endpoint named router:, as a message at NULL: an edge reads it (B8);
 - a CONNREQ is sent once; one received while connected tears down, wherever the callbacks are (B6);
 - a header with something in its reserved word costs a receive buffer for good (H-1);
 - frames of wrong length or checksum are logged and used (H-18); nothing but 0x79 leaves until the
@@ -198,6 +199,8 @@ class Port:
             self.body, self.in_frame, self.escaped = None, False, False
             yield from self.connect(byte)
         elif byte in (wire.SUSPEND, wire.RESUME):
+            if any(e.name.startswith("router:") for e in self.link.endpoints):
+                raise Crash("B8: an edge hears of its hub's power")
             self.link.running = byte == wire.RESUME
         elif byte == wire.POWEROFF:
             if self.waking:

@@ -797,6 +797,34 @@ static void field_4_12_services_that_are_allowed(void **state)
     star_close(&s);
 }
 
+/* Such an edge takes the word for a message at NULL; who is no edge, or of ours, may hear it. */
+static void b8_power_is_not_said_to_edges(void **state)
+{
+    struct star s;
+    struct rpr_device *audio;
+
+    (void)state;
+    star_nuttx(&s);
+    audio = device_of(s.ap, "audio");
+    assert_int_equal(rpr_device_power(audio, false), -RPR_ENOTSUP);
+    assert_int_equal(rpr_device_power(audio, true), -RPR_ENOTSUP);
+    peer_down(AUDIO);
+    star_settle(&s);
+    peer_up(AUDIO, RPR_DIALECT_NUTTX);
+    star_settle(&s);
+    assert_int_equal(rpr_device_power(audio, false), 0);
+    assert_false(AUDIO->wire->running);
+    (void)peer_said(AUDIO);
+    peer_ack(AUDIO, star_control[0], 1042);
+    star_settle(&s);
+    assert_int_equal(rpr_device_power(audio, true), -RPR_ENOTSUP);
+    star_close(&s);
+    star_init(&s, (struct rpr_pair_config){0});
+    star_up(&s, RPR_DIALECT_RPR, RPR_DIALECT_RPR);
+    assert_int_equal(rpr_device_power(device_of(s.ap, "audio"), false), 0);
+    star_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -826,6 +854,7 @@ int main(void)
         cmocka_unit_test(half_that_is_of_no_use_is_not_kept),
         cmocka_unit_test(field_4_4_waiting_routes_are_bounded),
         cmocka_unit_test(field_4_12_services_that_are_allowed),
+        cmocka_unit_test(b8_power_is_not_said_to_edges),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
