@@ -856,7 +856,9 @@ bool rpr_serial_info(const struct rpr_link *link, struct rpr_serial_info *info)
     info->window = c->window;
     info->undrained = c->undrained;
     info->unanswered = c->unanswered;
-    info->queued = s->carrier_there ? s->carrier.queued(s->carrier.ctx) : -1;
+    /* Of a link that has ended: what its peer has not read. */
+    info->queued =
+        s->carrier_there || c->state == CONNECTION_CLOSED ? s->carrier.queued(s->carrier.ctx) : -1;
 #define RPR_COUNTER_FIELD(name) info->name = s->count.name;
     RPR_SERIAL_COUNTERS(RPR_COUNTER_FIELD)
 #undef RPR_COUNTER_FIELD

@@ -214,6 +214,30 @@ static bool leave_old(struct daemon *daemon, const struct config *next)
     return !daemon->stop;
 }
 
+/* Serial links have POWEROFF to say, and nothing of it arrives after their end. NULL: all. */
+static bool are_closed(const struct daemon *daemon, const struct config *next)
+{
+    for (size_t i = 0; daemon->links != NULL && i < daemon->config.n_links; i++)
+        if ((next == NULL || goes(daemon, i, next)) && !serial_is_closed(daemon, i))
+            return false;
+    return true;
+}
+
+static void close_links(struct daemon *daemon, const struct config *next)
+{
+    int64_t end = daemon_now_ms() + LINKS_MS;
+
+    for (size_t i = 0; daemon->links != NULL && i < daemon->config.n_links; i++) {
+        struct rpr_device *device = rpr_device_find(daemon->node, daemon->config.links[i].remote);
+
+        if (device != NULL && daemon->links[i].link != NULL &&
+            (next == NULL || goes(daemon, i, next)))
+            (void)rpr_device_down(device);
+    }
+    while (!are_closed(daemon, next) && daemon_now_ms() < end && turn(daemon, DAEMON_LOOK_MS))
+        ;
+}
+
 static void remove_old(struct daemon *daemon, const struct config *next)
 {
     for (size_t i = 0; i < daemon->config.n_routes; i++) {
@@ -261,6 +285,7 @@ static void switch_config(struct daemon *daemon, struct config *next)
     struct config before = daemon->config;
     struct daemon_link *links = daemon->links;
 
+    close_links(daemon, next);
     remove_old(daemon, next);
     daemon->config = *next;
     daemon->links = need_memory((next->n_links + 1) * sizeof(*daemon->links));
@@ -392,22 +417,9 @@ static void hub_close(struct daemon *daemon)
 }
 
 /* The remotes hear of a loss, not of closes: what programs were sending is not complete. */
-static void links_down(struct daemon *daemon)
-{
-    for (size_t i = 0; daemon->links != NULL && i < daemon->config.n_links; i++) {
-        struct rpr_device *device = rpr_device_find(daemon->node, daemon->config.links[i].remote);
-        if (device != NULL && daemon->links[i].link != NULL)
-            (void)rpr_device_down(device);
-    }
-}
-
 static void links_close(struct daemon *daemon)
 {
-    int64_t end = daemon_now_ms() + LINKS_MS;
-
-    links_down(daemon);
-    while (!serial_is_closed(daemon) && daemon_now_ms() < end && turn(daemon, DAEMON_LOOK_MS))
-        ;
+    close_links(daemon, NULL);
 }
 
 /* Programs that have ended get their last messages out; those that run lose their remotes. */

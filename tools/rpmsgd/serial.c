@@ -50,12 +50,10 @@ bool serial_traffic(const struct daemon *daemon, size_t index, uint64_t *n_bytes
     return true;
 }
 
-bool serial_is_closed(const struct daemon *daemon)
+bool serial_is_closed(const struct daemon *daemon, size_t index)
 {
     struct rpr_serial_info info;
 
-    for (size_t i = 0; i < n_links(daemon); i++)
-        if (info_of(daemon, i, &info) && (strcmp(info.state, "closed") != 0 || info.queued > 0))
-            return false;
-    return true;
+    return !info_of(daemon, index, &info) ||
+           (strcmp(info.state, "closed") == 0 && info.queued <= 0);
 }

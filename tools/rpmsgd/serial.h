@@ -17,7 +17,7 @@ json_t *serial_show(const struct daemon *daemon, const char *remote);
  * of it yet. False: that is no serial link. */
 bool serial_traffic(const struct daemon *daemon, size_t index, uint64_t *n_bytes, bool *undrained);
 
-/* Has every peer got all that was said to it, now that its link is down? */
-bool serial_is_closed(const struct daemon *daemon);
+/* Has the peer got all that was said to it, now that its link is down? So have those of other links. */
+bool serial_is_closed(const struct daemon *daemon, size_t index);
 
 #endif
