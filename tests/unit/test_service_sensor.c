@@ -1346,6 +1346,27 @@ static void scope_is_looked_at_again(void **state)
 
 /* ---- words that did not arrive ------------------------------------------------------------------------------ */
 
+/* The answer to a subscription that is over comes before the next one could be said: that is said all
+ * the same, and at once. */
+static void an_answer_to_a_former_subscription(void **state)
+{
+    struct bench b;
+    uint32_t n_free;
+
+    (void)state;
+    bench_open(&b, (struct rpr_sensor_config){0}, 1);
+    rpr_sensor_unsubscribe(subscribe(&b, (struct rpr_sensor_sub_config){.path = ACCEL}));
+    assert_said_to(&b, b.audio, "SUB sensor_accel0;UNSUB sensor_accel0;");
+    n_free = b.audio->wire->n_free;
+    b.audio->wire->n_free = 0;
+    (void)subscribe(&b, (struct rpr_sensor_sub_config){.path = ACCEL});
+    say(&b, b.audio, SENSOR_SUBSCRIBE_ACK, ACCEL);
+    b.audio->wire->n_free = n_free;
+    net_pass(&b.net, MS(50));
+    assert_said_to(&b, b.audio, "SUB sensor_accel0;");
+    bench_close(&b);
+}
+
 /* Says `word` once after each of 1, 2, 4 ... 64 and 64 s, and nothing between. */
 static void assert_asks_less_and_less(struct bench *b, const char *word)
 {
@@ -1784,6 +1805,7 @@ int main(void)
         cmocka_unit_test(rights_are_kept),
         cmocka_unit_test(scope_is_looked_at_again),
         cmocka_unit_test(a_question_waits_for_its_publisher),
+        cmocka_unit_test(an_answer_to_a_former_subscription),
         cmocka_unit_test(a_lost_subscription_is_said_again),
         cmocka_unit_test(a_lost_offer_is_said_again),
         cmocka_unit_test(a_lost_end_is_said_again),
