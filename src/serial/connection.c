@@ -19,6 +19,9 @@
 #define OUTPUT_NS         MS(1) / 2
 #define WORDS_PAUSE_NS    MS(10) /* NuttX announces as long as it has buffers */
 #define WORDS_END_NS      MS(50) /* and had a byte to go on by */
+#define PAUSE_NS          MS(2)
+#define PAUSE_MOST_NS     MS(50)
+#define HELD_NS           MS(200) /* it is awake for so long and sends nothing: its RELAXWAKE was lost */
 
 static void start(struct connection *c, enum connection_timer timer, uint64_t at)
 {
@@ -85,6 +88,7 @@ static void stay_wake(struct connection *c, uint64_t now)
 {
     say(c, c->second ? RPR_UART_STAYWAKE2 : RPR_UART_STAYWAKE1);
     c->count->staywakes++;
+    c->woke_ns = now;
     c->wake = WAKE_WAKING;
     start(c, TIMER_WAKE, now + WAKE_AGAIN_NS);
 }
@@ -103,6 +107,53 @@ static void drained(struct connection *c)
 {
     if (!c->wary || MUTANT(announcing_peer_is_believed))
         c->undrained = c->n_starts = 0;
+}
+
+/* ---- a peer that answers -------------------------------------------------------------------------- */
+
+/* A callback of NuttX that waits for a transmit buffer reads on, keeps what it reads, and answers STAYWAKE; and
+ * for as long as there is something to read, the thread that would send does not run (B1). So an
+ * answer proves that it has room for what it read, and no more. What each of our frames may owe it,
+ * a frame, is counted; two windows of them are less than what NuttX has buffers for. When they are
+ * used up, and not by what it sent, it has a while to itself: if it has anything to send, it says so. */
+static bool owes_too_much(const struct connection *c)
+{
+    return !c->ours && c->owed >= 2 * c->window && !MUTANT(answer_inside_a_callback_is_believed);
+}
+
+/* The slower it was to answer, the longer. */
+static void pause_begins(struct connection *c, uint64_t now)
+{
+    uint64_t slow = (c->answered_ns - c->woke_ns) / 2;
+
+    start(c, TIMER_PAUSE,
+          now + (c->holds ? HELD_NS : PAUSE_NS + (slow < PAUSE_MOST_NS ? slow : PAUSE_MOST_NS)));
+}
+
+static void pause_again(struct connection *c, uint64_t now)
+{
+    if (c->timer[TIMER_PAUSE] != RPR_POLL_IDLE)
+        pause_begins(c, now);
+}
+
+static void pause_ends(struct connection *c)
+{
+    stop(c, TIMER_PAUSE);
+    c->owed = 0;
+}
+
+static void on_staywake(struct connection *c, uint8_t answer, uint64_t now)
+{
+    say(c, answer);
+    c->holds = true;
+    pause_again(c, now);
+}
+
+static void on_relaxwake(struct connection *c, uint64_t now)
+{
+    c->holds = false;
+    drained(c);
+    pause_again(c, now);
 }
 
 /* ---- a peer that announces ----------------------------------------------------------------------- */
@@ -136,6 +187,7 @@ static void trust(struct connection *c)
     stop(c, TIMER_WORDS);
     c->wary = c->poked = false;
     drained(c);
+    pause_ends(c);
 }
 
 static void poke(struct connection *c, uint64_t now)
@@ -212,7 +264,10 @@ static void on_awake(struct connection *c, uint64_t now)
 {
     c->wake = WAKE_AWAKE;
     stop(c, TIMER_WAKE);
+    c->answered_ns = now;
     drained(c);
+    if (owes_too_much(c))
+        pause_begins(c, now);
     if (c->wary) {
         c->poked = true;
         start(c, TIMER_WORDS, now + WORDS_END_NS);
@@ -413,17 +468,17 @@ void connection_on_control(struct connection *c, uint8_t byte, bool in_frame, ui
         return;
     switch (byte) {
     case RPR_UART_STAYWAKE1:
-        say(c, RPR_UART_STAYWAKEACK1);
+        on_staywake(c, RPR_UART_STAYWAKEACK1, now);
         break;
     case RPR_UART_STAYWAKE2:
-        say(c, RPR_UART_STAYWAKEACK2);
+        on_staywake(c, RPR_UART_STAYWAKEACK2, now);
         break;
     case RPR_UART_STAYWAKEACK1:
     case RPR_UART_STAYWAKEACK2:
         on_ack(c, byte, now);
         break;
     case RPR_UART_RELAXWAKE:
-        drained(c);
+        on_relaxwake(c, now);
         break;
     case RPR_UART_SUSPEND:
     case RPR_UART_RESUME:
@@ -458,6 +513,8 @@ void connection_on_frame(struct connection *c, bool good, uint64_t now)
 
     c->power_byte = 0;
     c->traffic_ns = now;
+    c->owed -= good && c->owed;
+    pause_again(c, now);
     if (!power)
         return;
     if (good && c->state == CONNECTION_CONNECTED)
@@ -485,7 +542,7 @@ static bool has_room(const struct connection *c, uint64_t at)
 {
     if (c->ours && !c->lossy)
         return true;
-    if (c->undrained >= c->window && !MUTANT(window_is_ignored))
+    if ((c->undrained >= c->window || owes_too_much(c)) && !MUTANT(window_is_ignored))
         return false;
     return c->ours || MUTANT(starts_come_as_they_may) || c->n_starts < CHUNK_STARTS ||
            at - c->start_at[c->n_starts % CHUNK_STARTS] >= CHUNK_BYTES;
@@ -501,8 +558,12 @@ bool connection_may_send(struct connection *c, uint64_t at, bool written, uint64
         return false; /* poke() asks */
     }
     if (c->wake == WAKE_AWAKE) {
-        if (has_room(c, at))
+        if (has_room(c, at)) {
+            stop(c, TIMER_PAUSE);
             return true;
+        }
+        if (owes_too_much(c) && c->timer[TIMER_PAUSE] != RPR_POLL_IDLE)
+            return false;
         if (!written && !MUTANT(wake_up_overtakes_what_is_written))
             return false; /* what asks the peer whether it drained must not overtake what it has to */
         c->count->waits++;
@@ -516,6 +577,7 @@ void connection_on_sent(struct connection *c, uint64_t at, uint64_t now)
 {
     c->start_at[c->n_starts++ % CHUNK_STARTS] = at;
     c->undrained++;
+    c->owed++;
     c->poked = false;
     stop(c, TIMER_WORDS);
     c->traffic_ns = now;
@@ -579,7 +641,8 @@ static void forget(struct connection *c)
     c->doubted = c->power_byte = 0;
     c->unanswered = 0;
     c->wake = WAKE_ASLEEP;
-    c->second = c->half_open_done = c->started = false;
+    c->second = c->half_open_done = c->started = c->holds = false;
+    c->owed = 0;
 }
 
 void connection_open(struct connection *c)
@@ -690,6 +753,9 @@ static void fire(struct connection *c, enum connection_timer timer, uint64_t now
         break;
     case TIMER_WORDS:
         poke(c, now);
+        break;
+    case TIMER_PAUSE:
+        pause_ends(c);
         break;
     case TIMER_CLOSE:
         close_late(c, now);

@@ -43,6 +43,7 @@ enum connection_timer {
     TIMER_CLOSE,     /* waited long enough for what was queued */
     TIMER_OUTPUT,    /* look at the carrier's output queue again */
     TIMER_WORDS,     /* no word of the name service came: see poke() */
+    TIMER_PAUSE,     /* it has had a while to say that it has something to send */
     N_TIMERS
 };
 
@@ -84,12 +85,16 @@ struct connection {
     uint8_t power_byte; /* SUSPEND or RESUME inside the frame that is not complete; 0: none */
 
     /* sending */
-    bool ours;          /* the peer needs no window */
-    bool lossy;         /* but the wire does; set after init */
-    uint32_t undrained; /* frames since the last sign that the peer drained */
-    bool wary;          /* it may be announcing, and then what else is a sign is none */
-    bool poked;         /* it has answered STAYWAKE since the last word or frame */
-    uint32_t n_starts;  /* of them, in start_at: where the last CHUNK_STARTS began */
+    bool ours;            /* the peer needs no window */
+    bool lossy;           /* but the wire does; set after init */
+    uint32_t undrained;   /* frames since the last sign that the peer drained */
+    bool wary;            /* it may be announcing, and then what else is a sign is none */
+    bool holds;           /* it said STAYWAKE, and not RELAXWAKE since */
+    uint32_t owed;        /* frames since it was known to have drained, less those that it sent */
+    uint64_t woke_ns;     /* our last STAYWAKE, and */
+    uint64_t answered_ns; /* its last answer */
+    bool poked;           /* it has answered STAYWAKE since the last word or frame */
+    uint32_t n_starts;    /* of them, in start_at: where the last CHUNK_STARTS began */
     uint64_t start_at[CHUNK_STARTS];
     bool writing;        /* a frame has begun and is not written yet */
     uint64_t traffic_ns; /* last frame, either way */

@@ -875,14 +875,19 @@ static void walkthrough_b1_small_frames_wait_for_a_sign(void **state)
     pass_two(&t, MS(150));
     assert_string_equal(heard(&t), "79");
     say(&t, "78");
-    assert_string_equal(heard(&t), "[28] [28] [28] [28] 77 75");
+    assert_string_equal(heard(&t),
+                        "[28] 77 75"); /* with what was asked for before: twice the window */
     say(&t, "74");
+    assert_string_equal(heard(&t), "");
+    pass_two(&t, MS(100)); /* it was slow to answer */
     assert_string_equal(heard(&t), "[28] [28] [28] [28] 77 79");
     say(&t, "78");
-    assert_string_equal(heard(&t), "[28] [28]");
+    assert_string_equal(heard(&t), "[28] [28] [28] [28] 77 75");
+    say(&t, "74");
+    assert_string_equal(heard(&t), "[28]");
     say(&t, "77");
     assert_int_equal(info_of(&t, 0).undrained, 0);
-    assert_int_equal(info_of(&t, 0).waits, waits + 3);
+    assert_int_equal(info_of(&t, 0).waits, waits + 4);
     two_fini(&t);
 }
 
@@ -904,7 +909,12 @@ static void long_frames_wait_for_the_window(void **state)
     say(&t, "78");
     assert_string_equal(heard(&t), "[224] [224] [224] 77 75");
     say(&t, "74");
-    assert_string_equal(heard(&t), "[224] [224]");
+    assert_string_equal(heard(&t),
+                        "[224] 77 79"); /* with what was asked for before: twice the window */
+    say(&t, "78");
+    assert_string_equal(heard(&t), "");
+    pass_two(&t, MS(2));
+    assert_string_equal(heard(&t), "[224]");
     two_fini(&t);
 }
 
