@@ -188,6 +188,10 @@ int rpr_device_up(struct rpr_device *device);
  * that is none of ours); -RPR_ENOTCONN: not up. */
 int rpr_device_power(struct rpr_device *device, bool running);
 
+/* The hub's word: this device's CPU is an edge of one more of its pairs (true), or of one less. Of a
+ * peer that is none of ours rpr_device_power() then refuses to say that this CPU sleeps. */
+void rpr_device_edge(struct rpr_device *device, bool edge);
+
 /* ---- endpoint ------------------------------------------------------------------------------- */
 
 /* A received message, valid inside `rx` only, unless held. To hold it, copy the struct and return
@@ -295,8 +299,7 @@ struct rpr_ept_info {
     struct rpr_device *device;
     uint32_t addr, dest;
     enum rpr_ept_state state;
-    bool
-        announces; /* opened with dest ANY: by its name it finds a peer, and not by an announcement */
+    bool announces; /* opened with dest ANY: its name finds the peer, not the peer's announcement */
     uint32_t n_held, n_kept; /* messages held by the receiver; kept for RPR_LATER */
     uint64_t tx, rx, dropped;
 };

@@ -246,7 +246,8 @@ struct rpr_device {
     enum rpr_device_state state;
     uint32_t tx_len, rx_len;
     uint32_t session;
-    uint32_t id; /* for hashing */
+    uint32_t id;      /* for hashing */
+    uint32_t n_pairs; /* of a hub here, that it is an edge of: rpr_device_edge() */
     struct rpr_endpoint *first, *last;
     struct rpr_endpoint *cursor; /* next one of the walk that goes on now */
     uint32_t n_endpoints;

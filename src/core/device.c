@@ -265,13 +265,22 @@ void rpr_routed_power(struct rpr_device *device, bool running)
                          running ? "" : "the remote CPU sleeps");
 }
 
-static bool peer_dies_of_power(const struct rpr_device *device)
+void rpr_device_edge(struct rpr_device *device, bool edge)
 {
-    const struct rpr_endpoint *e = device->link->dialect == RPR_DIALECT_RPR ? NULL : device->first;
+    CHECK_OWNER(device->node);
+    device->n_pairs += edge ? 1 : -1;
+}
 
+/* Who is asleep must be woken, so an edge is not even told to sleep before it is bound as one. */
+static bool peer_dies_of_power(const struct rpr_device *device, bool running)
+{
+    const struct rpr_endpoint *e = device->first;
+
+    if (device->link->dialect == RPR_DIALECT_RPR)
+        return false;
     while (e && !(e->state == RPR_EPT_BOUND && (e->flags & RPR_EPT_NO_POWER)))
         e = e->next;
-    return e;
+    return e || (device->n_pairs && !running);
 }
 
 int rpr_device_power(struct rpr_device *device, bool running)
@@ -283,7 +292,7 @@ int rpr_device_power(struct rpr_device *device, bool running)
         return -RPR_ENOTCONN;
     if (device->kind == RPR_DEVICE_ROUTED)
         return device->power ? device->power(device->priv, running) : -RPR_ENOTSUP;
-    if (peer_dies_of_power(device) && !MUTANT(power_is_said_to_nuttx_edges))
+    if (peer_dies_of_power(device, running) && !MUTANT(power_is_said_to_nuttx_edges))
         return -RPR_ENOTSUP;
     return link->ops->power ? link->ops->power(link, running) : -RPR_ENOTSUP;
 }

@@ -528,6 +528,12 @@ int pair_ns(struct pair *pair, unsigned i, const char *service, uint32_t addr, u
 
 /* ---- life ---------------------------------------------------------------------------------------------------- */
 
+static void is_edge(const struct pair_side *side, bool edge)
+{
+    if (side->device)
+        rpr_device_edge(side->device, edge);
+}
+
 /* NULL: gone. Control endpoints exist while both links do. */
 void pair_place(struct pair *pair, unsigned i, struct rpr_device *device)
 {
@@ -535,7 +541,9 @@ void pair_place(struct pair *pair, unsigned i, struct rpr_device *device)
 
     if (!device)
         close_control(side);
+    is_edge(side, false);
     side->device = device;
+    is_edge(side, true);
     pair_update(pair); /* the other one hears of the loss first */
     if (pair->side[0].device && pair->side[1].device) {
         (void)open_control(&pair->side[0]);
@@ -620,5 +628,7 @@ void pair_free(struct pair *pair)
         end_session(pair, 0);
     close_control(&pair->side[0]);
     close_control(&pair->side[1]);
+    is_edge(&pair->side[0], false);
+    is_edge(&pair->side[1], false);
     let_go(pair);
 }

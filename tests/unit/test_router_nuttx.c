@@ -812,12 +812,18 @@ static void b8_power_is_not_said_to_edges(void **state)
     star_settle(&s);
     peer_up(AUDIO, RPR_DIALECT_NUTTX);
     star_settle(&s);
-    assert_int_equal(rpr_device_power(audio, false), 0);
-    assert_false(AUDIO->wire->running);
+    assert_int_equal(rpr_device_power(audio, false),
+                     -RPR_ENOTSUP); /* it could not be woken again */
+    assert_int_equal(rpr_device_power(audio, true), 0);
     (void)peer_said(AUDIO);
     peer_ack(AUDIO, star_control[0], 1042);
     star_settle(&s);
     assert_int_equal(rpr_device_power(audio, true), -RPR_ENOTSUP);
+    assert_int_equal(rpr_hub_pair_remove(s.hub, "audio", "droid"), 0);
+    star_settle(&s);
+    assert_int_equal(rpr_device_power(audio, false), 0); /* no edge any more */
+    assert_false(AUDIO->wire->running);
+    assert_int_equal(rpr_device_power(audio, true), 0);
     star_close(&s);
     star_init(&s, (struct rpr_pair_config){0});
     star_up(&s, RPR_DIALECT_RPR, RPR_DIALECT_RPR);
